@@ -1,0 +1,83 @@
+"""The only way from an id in a request to an object: one function an object.
+
+Each checks on every call that the object is this person's. Somebody else's object is, to the
+letter, a missing one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chat.errors import ChatError, ErrorCode
+from chat.models import Conversation, Image, Message, Reply
+
+if TYPE_CHECKING:
+    import uuid
+
+    from chat.models.image import Owner
+
+REVIEW_IMAGES = "chat.view_image"
+
+
+def conversation_for(user: Owner, conversation_id: uuid.UUID) -> Conversation:
+    """Find a conversation that this person owns: 1 query.
+
+    Raises:
+        ChatError: conversation_not_found.
+    """
+    found = Conversation.objects.visible_to(user).filter(pk=conversation_id).first()
+    if found is None:
+        raise ChatError(ErrorCode.CONVERSATION_NOT_FOUND)
+    return found
+
+
+def message_for(user: Owner, message_id: uuid.UUID) -> Message:
+    """Find a message in a conversation that this person owns: 1 query.
+
+    Raises:
+        ChatError: message_not_found.
+    """
+    messages = Message.objects.visible_to(user).select_related("conversation", "reply")
+    found = messages.filter(pk=message_id).first()
+    if found is None:
+        raise ChatError(ErrorCode.MESSAGE_NOT_FOUND)
+    return found
+
+
+def reply_for(user: Owner, reply_id: uuid.UUID) -> Reply:
+    """Find a reply in a conversation that this person owns: 1 query.
+
+    Raises:
+        ChatError: message_not_found, for a reply is the assistant's message.
+    """
+    replies = Reply.objects.visible_to(user).select_related("message__conversation")
+    found = replies.filter(pk=reply_id).first()
+    if found is None:
+        raise ChatError(ErrorCode.MESSAGE_NOT_FOUND)
+    return found
+
+
+def images_for(user: Owner, image_ids: list[uuid.UUID]) -> list[Image]:
+    """Find pictures that this person uploaded, in the order asked for: 1 query.
+
+    Raises:
+        ChatError: image_not_found, when any of them is missing.
+    """
+    found = Image.objects.visible_to(user).in_bulk(image_ids)
+    if len(found) != len(set(image_ids)):
+        raise ChatError(ErrorCode.IMAGE_NOT_FOUND)
+    return [found[image_id] for image_id in image_ids]
+
+
+def image_for(user: Owner, image_id: uuid.UUID) -> Image:
+    """Find a picture to show: one's own, or any for a reviewer: 1 query.
+
+    Raises:
+        ChatError: image_not_found.
+    """
+    is_reviewer = user.is_staff and user.has_perm(REVIEW_IMAGES)
+    images = Image.objects.all() if is_reviewer else Image.objects.visible_to(user)
+    found = images.filter(pk=image_id).first()
+    if found is None:
+        raise ChatError(ErrorCode.IMAGE_NOT_FOUND)
+    return found

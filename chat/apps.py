@@ -1,0 +1,17 @@
+"""The chat app."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class ChatConfig(AppConfig):
+    """Live conversation about pictures."""
+
+    name = "chat"
+    verbose_name = _("Conversations about pictures")
+
+    def ready(self) -> None:
+        """Let generation listen to the services."""
+        from chat.generation.local import listen_to_services
+
+        listen_to_services()

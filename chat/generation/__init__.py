@@ -1,0 +1,1 @@
+"""How a waiting reply gets answered. The only part of chat that knows `inference`."""

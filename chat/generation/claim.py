@@ -1,0 +1,249 @@
+"""The lease on a reply's row: who may write it, in which order, and how it ends.
+
+Nothing else changes a reply's `state`, `attempt` or lease. Every write of a worker is fenced: it
+counts only while the row is running under the worker's own attempt.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.db import connection, transaction
+from django.db.models import Count, F, OuterRef, Subquery
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from chat.errors import ErrorCode
+from chat.models import Reply
+
+if TYPE_CHECKING:
+    import uuid
+
+    from chat.models.reply import ReplyQuerySet
+
+LEASE_S = 15.0
+MAX_ATTEMPTS = 3
+State = Reply.State
+
+# From where a reply may come to each state; whatever else stands in the row is left alone.
+COMES_FROM: dict[str, tuple[str, ...]] = {
+    State.QUEUED: (State.RUNNING,),
+    State.RUNNING: (State.QUEUED,),
+    State.DONE: (State.RUNNING,),
+    State.STOPPED: (State.QUEUED, State.RUNNING),
+    State.FAILED: (State.QUEUED, State.RUNNING),
+}
+
+
+class LeaseLostError(Exception):
+    """The row is no longer running under this attempt: names what was expected and found."""
+
+    def __init__(self, claim: Claim) -> None:
+        """Look up what the row says now: 1 query."""
+        found = Reply.objects.filter(pk=claim.reply_id).values_list("state", "attempt").first()
+        super().__init__(
+            f"reply {claim.reply_id}: expected running, attempt {claim.attempt}; "
+            f"found {'no row' if found is None else f'{found[0]}, attempt {found[1]}'}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to write one reply, for as long as the lease is renewed."""
+
+    reply: Reply
+    attempt: int
+    owner: str
+
+    @property
+    def reply_id(self) -> uuid.UUID:
+        """The reply's id."""
+        return self.reply.pk
+
+    def rows(self) -> ReplyQuerySet:
+        """Select the row if it is still this claim's."""
+        return Reply.objects.filter(pk=self.reply.pk, state=State.RUNNING, attempt=self.attempt)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How an answer ended."""
+
+    text: str
+    token_ids: list[int]
+    finish_reason: str
+    usage: dict[str, Any] = field(default_factory=dict)
+    timings: dict[str, Any] = field(default_factory=dict)
+    model: str = ""
+    is_demo: bool = False
+
+
+def in_fair_order() -> ReplyQuerySet:
+    """Order the waiting replies: fewest running for their person first, then longest waiting."""
+    running = (
+        Reply.objects.filter(
+            state=State.RUNNING,
+            message__conversation__owner=OuterRef("message__conversation__owner"),
+        )
+        .order_by()
+        .values("message__conversation__owner")
+        .annotate(running=Count("pk"))
+        .values("running")
+    )
+    waiting = Reply.objects.filter(state=State.QUEUED)
+    waiting = waiting.annotate(owner_running=Coalesce(Subquery(running), 0))
+    return waiting.order_by("owner_running", "queued_at", "pk")
+
+
+def claim_next(owner: str) -> Claim | None:
+    """Claim the best waiting reply for this worker, or None when nothing waits: 3 queries."""
+    can_skip = connection.features.has_select_for_update_skip_locked
+    with transaction.atomic():
+        waiting = in_fair_order()
+        if can_skip:
+            waiting = waiting.select_for_update(skip_locked=True, of=("self",))
+        reply = waiting.first()
+        if reply is None:
+            return None
+        reply.attempt += 1
+        now = timezone.now()
+        taken = _move(
+            Reply.objects.filter(pk=reply.pk),
+            State.RUNNING,
+            attempt=reply.attempt,
+            lease_owner=owner,
+            lease_until=now + timedelta(seconds=LEASE_S),
+            started_at=Coalesce(F("started_at"), now),
+        )
+    if not taken:
+        return None
+    reply = Reply.objects.select_related("message__conversation").get(pk=reply.pk)
+    return Claim(reply, reply.attempt, owner)
+
+
+def renew(claim: Claim) -> bool:
+    """Extend the lease; returns whether a stop was asked for: 2 queries.
+
+    Raises:
+        LeaseLostError: the row is no longer this claim's.
+    """
+    until = timezone.now() + timedelta(seconds=LEASE_S)
+    if not claim.rows().update(lease_until=until):
+        raise LeaseLostError(claim)
+    return claim.rows().filter(is_cancel_requested=True).exists()
+
+
+def checkpoint(claim: Claim, *, text: str, token_ids: list[int]) -> None:
+    """Keep the text and its accepted tokens, so that another worker can go on: 1 query.
+
+    Raises:
+        LeaseLostError: the row is no longer this claim's.
+    """
+    until = timezone.now() + timedelta(seconds=LEASE_S)
+    if not claim.rows().update(text=text, token_ids=token_ids, lease_until=until):
+        raise LeaseLostError(claim)
+
+
+def finish(claim: Claim, outcome: Outcome) -> None:
+    """Write the end of an answer; a stopped one keeps the text that its reader had seen.
+
+    Raises:
+        LeaseLostError: the row is no longer this claim's.
+    """
+    is_stopped = outcome.finish_reason == Reply.FinishReason.STOPPED
+    text = outcome.text
+    if is_stopped:
+        seen = claim.rows().values_list("cancel_seen_offset", flat=True).first()
+        text = text if seen is None else text[:seen]
+    ended = _end(
+        claim.rows(),
+        State.STOPPED if is_stopped else State.DONE,
+        text=text,
+        token_ids=outcome.token_ids,
+        finish_reason=outcome.finish_reason,
+        usage=outcome.usage,
+        timings=outcome.timings,
+        model=outcome.model,
+        is_demo=outcome.is_demo,
+    )
+    if not ended:
+        raise LeaseLostError(claim)
+
+
+def fail(claim: Claim, code: ErrorCode, *, text: str) -> None:
+    """End the reply with an error, keeping the text so far.
+
+    Raises:
+        LeaseLostError: the row is no longer this claim's.
+    """
+    if not _end(claim.rows(), State.FAILED, error_code=code.value, text=text):
+        raise LeaseLostError(claim)
+
+
+def give_back(claim: Claim) -> None:
+    """Return the reply to the queue, for another worker; nothing when it is no longer ours."""
+    _move(claim.rows(), State.QUEUED)
+
+
+def request_stop(reply_id: uuid.UUID, *, seen_offset: int | None) -> bool:
+    """Ask for a reply's end; returns whether it ended at once, because it was still queued.
+
+    A running reply keeps its text up to `seen_offset`. An ended one stays as it is. 2 queries.
+    """
+    rows = Reply.objects.filter(pk=reply_id)
+    ended = _end(
+        rows.filter(state=State.QUEUED),
+        State.STOPPED,
+        finish_reason=Reply.FinishReason.STOPPED,
+        is_cancel_requested=True,
+    )
+    if not ended:
+        rows.filter(state=State.RUNNING, is_cancel_requested=False).update(
+            is_cancel_requested=True, cancel_seen_offset=seen_offset
+        )
+    return bool(ended)
+
+
+def return_expired() -> tuple[int, list[uuid.UUID]]:
+    """Return replies with lost workers to the queue; those out of attempts end as failed.
+
+    Returns:
+        How many went back to the queue, and the ids of those that ended.
+    """
+    lost = Reply.objects.filter(state=State.RUNNING, lease_until__lt=timezone.now())
+    ended = _end_each(lost.filter(is_cancel_requested=True), State.STOPPED, finish_reason="stopped")
+    ended += _end_each(
+        lost.filter(attempt__gte=MAX_ATTEMPTS),
+        State.FAILED,
+        error_code=ErrorCode.GENERATION_FAILED.value,
+    )
+    return _move(lost, State.QUEUED), ended
+
+
+def fail_overdue(deadline_s: float) -> list[uuid.UUID]:
+    """End every reply that was asked for longer ago than the deadline; returns their ids."""
+    since = timezone.now() - timedelta(seconds=deadline_s)
+    overdue = Reply.objects.open().filter(queued_at__lt=since)
+    return _end_each(overdue, State.FAILED, error_code=ErrorCode.GENERATION_FAILED.value)
+
+
+def _move(rows: ReplyQuerySet, state: str, **fields: Any) -> int:
+    """Move those rows that may go to this state; only a running one holds a lease."""
+    no_lease = {} if state == State.RUNNING else {"lease_owner": "", "lease_until": None}
+    movable = rows.filter(state__in=COMES_FROM[state])
+    return movable.update(state=state, **no_lease, **fields)
+
+
+def _end(rows: ReplyQuerySet, state: str, **fields: Any) -> int:
+    return _move(rows, state, ended_at=timezone.now(), **fields)
+
+
+def _end_each(rows: ReplyQuerySet, state: str, **fields: Any) -> list[uuid.UUID]:
+    """End rows one by one, so that the ids returned are exactly those that this call ended."""
+    return [
+        reply_id
+        for reply_id in list(rows.values_list("pk", flat=True))
+        if _end(rows.filter(pk=reply_id), state, **fields)
+    ]

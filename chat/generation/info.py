@@ -1,0 +1,53 @@
+"""What a client is told about this server: who answers, and what the limits are."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from chat.generation.local import runner
+from chat.protocol import MAX_FRAME_BYTES, InfoFrame
+from inference.service import Phase, ServiceState
+
+
+def info_frame() -> InfoFrame:
+    """Build the `info` frame, its text in the active language."""
+    state = runner().service.state
+    return InfoFrame(
+        content=_describe(state),
+        model=state.model,
+        demo=state.demo,
+        limits=limits(),
+        state={
+            "phase": state.phase.value,
+            "upcoming": state.upcoming,
+            "done": state.done,
+            "total": state.total,
+            "message": state.message,
+        },
+    )
+
+
+def limits() -> dict[str, int]:
+    """Give the limits that a client can check before it sends; units as the names say."""
+    return {
+        "text_chars": settings.VL_TEXT_CHARS,
+        "images_per_turn": settings.VL_IMAGES_PER_TURN,
+        "upload_bytes": settings.VL_UPLOAD_BYTES,
+        "image_pixels": settings.VL_IMAGE_PIXELS,
+        "max_tokens": settings.VL_MAX_TOKENS,
+        "frame_bytes": MAX_FRAME_BYTES,
+    }
+
+
+def _describe(state: ServiceState) -> str:
+    if state.phase == Phase.FAILED:
+        return _("The model is not available. The administrator finds the reason in the log.")
+    if state.phase != Phase.READY:
+        return _("The model is getting ready; questions are answered as soon as it is.")
+    if state.demo:
+        return _(
+            "The bundled demo model answers. It only knows drawn shapes, colours, numbers "
+            "and a few words."
+        )
+    return _("%(model)s answers.") % {"model": state.model}

@@ -1,0 +1,214 @@
+"""The runner in this process: claims waiting replies and answers them on its own threads."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import socket
+import threading
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.db import DatabaseError, close_old_connections
+
+from chat import access, signals
+from chat.generation import claim as claims
+from chat.generation import news, sweeper
+from chat.generation.answer import Answer
+from chat.generation.reply_log import reply_log
+from inference.config import BackendName, Dtype, InferenceConfig
+from inference.requests import PixelBudget
+from inference.service import InferenceService, Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chat.models import Conversation
+    from chat.models.image import Owner
+    from inference.service import ServiceState
+
+logger = logging.getLogger(__name__)
+
+DOORBELL_S = 2.0  # how often a runner looks by itself, should a doorbell be lost
+RETRY_S = 1.0  # after a database error
+
+
+def inference_config() -> InferenceConfig:
+    """Read the inference service's configuration from the settings."""
+    return InferenceConfig(
+        backend=BackendName(settings.VL_BACKEND),
+        model=settings.VL_MODEL or None,
+        threads=settings.VL_THREADS,
+        dtype=Dtype(settings.VL_DTYPE),
+        max_tokens=settings.VL_MAX_TOKENS,
+        context_tokens=settings.VL_CONTEXT_TOKENS,
+        pixels=PixelBudget(settings.VL_PIXELS),
+        hub_offline=settings.HF_HUB_OFFLINE,
+        **({"hub_endpoint": settings.HF_ENDPOINT} if settings.HF_ENDPOINT else {}),
+    )
+
+
+class LocalRunner:
+    """Answers replies in this process, one thread for each slot of the inference service."""
+
+    def __init__(self, service: InferenceService) -> None:
+        """Prepare; nothing runs before `start`."""
+        self.service = service
+        self.owner = f"{socket.gethostname()[:60]}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self._doorbell = threading.Condition()
+        self._rings = 0
+        self._is_closing = False
+        self._answers: dict[uuid.UUID, Answer] = {}
+        self._threads: list[threading.Thread] = []
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a question would be answered now."""
+        return bool(self._threads) and self.service.state.phase == Phase.READY
+
+    def start(self) -> None:
+        """Load the model and begin to answer, all in the background."""
+        self.service.add_listener(self._on_model_change)
+        self.service.start()
+        for index in range(self.service.slots):
+            self._start_thread(self._answer_forever, f"runner-{index}")
+        self._start_thread(self._sweep_forever, "sweeper")
+
+    def ring(self) -> None:
+        """Say that a reply may be waiting."""
+        with self._doorbell:
+            self._rings += 1
+            self._doorbell.notify_all()
+
+    def cancel(self, reply_id: uuid.UUID) -> None:
+        """Stop a reply that this process is writing, within a token."""
+        answer = self._answers.get(reply_id)
+        if answer is not None:
+            answer.cancel()
+
+    def close(self, timeout_s: float = 10.0) -> None:
+        """Stop answering; what is being written goes back to the queue with its text."""
+        with self._doorbell:
+            self._is_closing = True
+            self._doorbell.notify_all()
+        for answer in list(self._answers.values()):
+            answer.release()
+        self.service.close(timeout_s)
+        deadline = time.monotonic() + timeout_s
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        self._threads.clear()
+
+    def _start_thread(self, target: Callable[[], None], name: str) -> None:
+        thread = threading.Thread(target=target, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _answer_forever(self) -> None:
+        heard = 0
+        while not self._is_closing:
+            try:
+                has_answered = self._can_answer() and self._answer_next()
+            except DatabaseError:
+                logger.exception("runner: the database did not answer; trying again")
+                has_answered = False
+                time.sleep(RETRY_S)
+            finally:
+                close_old_connections()
+            if not has_answered:
+                heard = self._wait_for_ring(heard)
+
+    def _can_answer(self) -> bool:
+        """Leave replies waiting while the model loads; a failed model answers with its error."""
+        return self.service.state.phase in (Phase.READY, Phase.FAILED)
+
+    def _answer_next(self) -> bool:
+        claim = claims.claim_next(self.owner)
+        if claim is None:
+            return False
+        news.queue_moved()
+        answer = Answer(claim, self.service, reply_log)
+        self._answers[claim.reply_id] = answer
+        try:
+            answer.run()
+        finally:
+            del self._answers[claim.reply_id]
+        return True
+
+    def _wait_for_ring(self, heard: int) -> int:
+        with self._doorbell:
+            self._doorbell.wait_for(
+                lambda: self._rings != heard or self._is_closing, timeout=DOORBELL_S
+            )
+            return self._rings
+
+    def _sweep_forever(self) -> None:
+        while True:
+            with self._doorbell:
+                if self._doorbell.wait_for(lambda: self._is_closing, timeout=sweeper.SWEEP_S):
+                    return
+            try:
+                if sweeper.sweep():
+                    self.ring()
+            except DatabaseError:
+                logger.exception("sweeper: the database did not answer; trying again")
+            finally:
+                close_old_connections()
+
+    def _on_model_change(self, state: ServiceState) -> None:
+        news.model_changed()
+        if state.phase in (Phase.READY, Phase.FAILED):
+            self.ring()
+
+
+@functools.cache
+def runner() -> LocalRunner:
+    """Give this process's runner; it answers only once it is started."""
+    return LocalRunner(InferenceService(inference_config()))
+
+
+def listen_to_services() -> None:
+    """Connect the doorbell and the news to what services tell; once, when Django is set up."""
+    signals.turn_started.connect(_on_turn_started)
+    signals.conversation_changed.connect(_on_conversation_changed)
+    signals.conversation_deleted.connect(_on_conversation_deleted)
+
+
+def stop(user: Owner, reply_id: uuid.UUID, *, seen_offset: int | None) -> None:
+    """Ask for a reply's end: a waiting one stops at once, a running one within a token.
+
+    A running reply keeps its text up to `seen_offset`. Stopping an ended reply changes nothing.
+
+    Raises:
+        ChatError: message_not_found.
+    """
+    reply = access.reply_for(user, reply_id)
+    if claims.request_stop(reply.pk, seen_offset=seen_offset):
+        news.reply_ended(reply.pk)
+        news.queue_moved()
+    else:
+        runner().cancel(reply.pk)
+
+
+def _on_turn_started(
+    *, conversation: Conversation, message_id: uuid.UUID, reply_id: uuid.UUID, **_: Any
+) -> None:
+    news.conversation_changed(conversation, message=message_id, reply=reply_id)
+    news.queue_moved()
+    runner().ring()
+
+
+def _on_conversation_changed(*, conversation: Conversation, **_: Any) -> None:
+    news.conversation_changed(conversation)
+
+
+def _on_conversation_deleted(
+    *, owner_id: int, conversation_id: uuid.UUID, open_reply_ids: list[uuid.UUID], **_: Any
+) -> None:
+    news.conversation_deleted(owner_id=owner_id, conversation_id=conversation_id)
+    for reply_id in open_reply_ids:
+        runner().cancel(reply_id)
+        news.reply_ended(reply_id)

@@ -1,0 +1,82 @@
+"""What happens to replies and conversations, told to the sockets that care.
+
+Every function may be called from any thread and returns at once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from chat.generation.claim import in_fair_order
+from chat.generation.relay import EVERYONE, relay, reply_group, user_group
+from chat.models import Conversation, Reply
+from chat.protocol import ConversationFrame
+
+if TYPE_CHECKING:
+    import uuid
+
+QUEUE_NEWS_REPLIES = 200  # a longer queue's tail reads its place when it asks
+
+
+def text_added(reply_id: uuid.UUID, *, offset: int, text: str) -> None:
+    """Tell the reply's followers about new text."""
+    event = {"type": "reply.text", "reply": str(reply_id), "offset": offset, "content": text}
+    relay.send(reply_group(reply_id), event)
+
+
+def stage_changed(reply_id: uuid.UUID, status: dict[str, Any]) -> None:
+    """Tell the reply's followers which stage it is in."""
+    event = {"type": "reply.status", "reply": str(reply_id), "status": status}
+    relay.send(reply_group(reply_id), event)
+
+
+def reply_ended(reply_id: uuid.UUID) -> None:
+    """Tell the followers to read the end, and the person's tabs that it is no longer written."""
+    relay.send(reply_group(reply_id), {"type": "reply.ended", "reply": str(reply_id)})
+    conversation = Conversation.objects.filter(messages=reply_id).first()
+    if conversation is not None:
+        conversation_changed(conversation)
+
+
+def queue_moved() -> None:
+    """Tell the followers of waiting replies their new places: 1 query."""
+    waiting = in_fair_order().values_list("pk", flat=True)[:QUEUE_NEWS_REPLIES]
+    for position, reply_id in enumerate(waiting, start=1):
+        stage_changed(reply_id, {"stage": "queued", "position": position})
+
+
+def conversation_changed(conversation: Conversation, **newest_turn: uuid.UUID) -> None:
+    """Send the conversation's card to its owner's tabs: 1 query."""
+    _send_card(conversation.owner_id, conversation_card(conversation, **newest_turn))
+
+
+def conversation_card(conversation: Conversation, **newest_turn: uuid.UUID) -> ConversationFrame:
+    """Build the card, with the ids of the newest turn when given: 1 query."""
+    return ConversationFrame(
+        conversation=conversation.pk,
+        title=conversation.title,
+        active_at=conversation.active_at.isoformat(),
+        is_generating=Reply.objects.open().filter(message__conversation=conversation).exists(),
+        **newest_turn,
+    )
+
+
+def conversation_deleted(*, owner_id: int, conversation_id: uuid.UUID) -> None:
+    """Tell the owner's tabs that the conversation is gone."""
+    card = ConversationFrame(
+        conversation=conversation_id,
+        title="",
+        active_at="",
+        is_generating=False,
+        is_deleted=True,
+    )
+    _send_card(owner_id, card)
+
+
+def model_changed() -> None:
+    """Tell every socket to send its `info` again."""
+    relay.send(EVERYONE, {"type": "model.changed"})
+
+
+def _send_card(owner_id: int, card: ConversationFrame) -> None:
+    relay.send(user_group(owner_id), {"type": "conversation.card", "frame": card.encode()})

@@ -1,0 +1,73 @@
+"""Turns a claimed reply into a request to the inference service."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+
+from chat.models import Message
+from chat.services import conversations
+from chat.services.images import read_bytes
+from inference.requests import (
+    ChatMessage,
+    GenerationRequest,
+    ImagePart,
+    PixelBudget,
+    Role,
+    SamplingOptions,
+    TextPart,
+)
+
+if TYPE_CHECKING:
+    from chat.models import Image, Reply
+
+
+def request_for(reply: Reply, *, is_demo: bool) -> GenerationRequest:
+    """Build the request: the branch up to the question, and what was already accepted.
+
+    Reads every picture of the branch from storage; 3 queries.
+    """
+    branch = conversations.branch_to(reply.message.conversation, leaf_id=reply.message.parent_id)
+    messages = tuple(
+        chat_message for chat_message in map(_chat_message, branch) if chat_message.parts
+    )
+    return GenerationRequest(
+        id=f"{reply.pk}-{reply.attempt}",
+        messages=messages,
+        options=_sampling(reply, is_demo=is_demo),
+        pixels=PixelBudget(reply.options["pixels"]),
+        prefix_token_ids=tuple(reply.token_ids),
+    )
+
+
+def _sampling(reply: Reply, *, is_demo: bool) -> SamplingOptions:
+    """Fill what was not asked for; the demo model was trained to be read greedily."""
+    asked = {
+        name: reply.options[name] for name in ("temperature", "top_p") if name in reply.options
+    }
+    defaults = {
+        "temperature": 0.0 if is_demo else settings.VL_TEMPERATURE,
+        "top_p": settings.VL_TOP_P,
+    }
+    return SamplingOptions(
+        max_tokens=reply.options["max_tokens"],
+        seed=reply.options["seed"],
+        top_k=settings.VL_TOP_K,
+        presence_penalty=0.0 if is_demo else settings.VL_PRESENCE_PENALTY,
+        **(defaults | asked),
+    )
+
+
+def _chat_message(message: Message) -> ChatMessage:
+    if message.role == Message.Role.ASSISTANT:
+        text = message.reply.text
+        return ChatMessage(Role.ASSISTANT, (TextPart(text),) if text else ())
+    images = [_image_part(image) for image in message.images_in_order()]
+    return ChatMessage(Role.USER, (*images, TextPart(message.text)))
+
+
+def _image_part(image: Image) -> ImagePart:
+    data = read_bytes(image)
+    return ImagePart(data, hashlib.sha256(data).hexdigest())

@@ -1,0 +1,74 @@
+"""`manage.py serve`: the whole product in one process."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+from typing import Any
+
+from daphne.server import Server
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.utils.module_loading import import_string
+
+from chat.generation.local import runner
+from inference.service import Phase
+
+logger = logging.getLogger(__name__)
+
+PING_INTERVAL_S = 20
+PING_TIMEOUT_S = 30
+NO_TIMEOUT = -1
+
+
+class Command(BaseCommand):
+    """Serves pages, API and sockets, and answers replies on threads of the same process."""
+
+    help = "Serve the product; prints “Ready at …” once a question would be answered."
+
+    def handle(self, **_options: Any) -> None:
+        """Serve until SIGTERM or Ctrl-C.
+
+        Raises:
+            CommandError: the port is taken or not allowed.
+        """
+        host, port = settings.VL_HOST, settings.VL_PORT
+        _check_free(host, port)
+        local_runner = runner()
+        local_runner.start()
+        threading.Thread(target=self._announce, args=(host, port), daemon=True).start()
+        server = Server(
+            application=import_string("vlsite.asgi.application"),
+            endpoints=[f"tcp:port={port}:interface={host.replace(':', chr(92) + ':')}"],
+            websocket_timeout=NO_TIMEOUT,
+            ping_interval=PING_INTERVAL_S,
+            ping_timeout=PING_TIMEOUT_S,
+            server_name="",
+        )
+        try:
+            server.run()
+        finally:
+            local_runner.close()
+
+    def _announce(self, host: str, port: int) -> None:
+        service = runner().service
+        service.wait_ready(timeout_s=float("inf"))
+        if service.state.phase == Phase.FAILED:
+            logger.error("The model is not available: %s", service.state.error)
+            return
+        shown = f"[{host}]" if ":" in host else host
+        self.stdout.write(f"Ready at http://{shown}:{port}/")
+        self.stdout.flush()
+
+
+def _check_free(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise CommandError(
+                f"VL_HOST={host} VL_PORT={port}: {error.strerror}. Choose another with VL_PORT."
+            ) from error

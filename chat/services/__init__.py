@@ -1,0 +1,1 @@
+"""Every write: typed functions with their own transactions."""

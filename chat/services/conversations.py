@@ -1,0 +1,103 @@
+"""Conversations as people keep them: list, branch, rename, pin, archive, delete."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.core.paginator import Paginator
+from django.db import transaction
+from django.utils import timezone
+
+from chat.errors import ChatError, ErrorCode
+from chat.models import Conversation, Message, Reply
+from chat.models.conversation import TITLE_MAX_CHARS
+from chat.signals import conversation_changed, conversation_deleted, send_after_commit
+
+if TYPE_CHECKING:
+    from django.core.paginator import Page
+
+    from chat.models.image import Owner
+
+PAGE_SIZE = 50
+TITLE_FROM_QUESTION_CHARS = 60
+
+
+def page(user: Owner, *, query: str = "", number: int = 1) -> Page[Conversation]:
+    """Give one page of a person's conversations that are not archived: 2 queries."""
+    conversations = Conversation.objects.visible_to(user).filter(archived_at__isnull=True)
+    found = conversations.matching(query.strip()).with_is_generating().newest_first()
+    return Paginator(found, PAGE_SIZE).get_page(number)
+
+
+def shown_branch(conversation: Conversation) -> list[Message]:
+    """Give the messages from the first question to the conversation's leaf: 2 queries."""
+    return branch_to(conversation, leaf_id=conversation.leaf_id)
+
+
+def branch_to(conversation: Conversation, *, leaf_id: object) -> list[Message]:
+    """Give the messages from the first question to this one, oldest first: 2 queries."""
+    by_id = {message.pk: message for message in conversation.messages.all().for_transcript()}
+    branch = []
+    message = by_id.get(leaf_id)
+    while message is not None:
+        branch.append(message)
+        message = by_id.get(message.parent_id)
+    return branch[::-1]
+
+
+def title_from(question: str) -> str:
+    """Make a title of a question's first line, cut at a word where there is one."""
+    line = " ".join(question.strip().splitlines()[0].split()) if question.strip() else ""
+    if len(line) <= TITLE_FROM_QUESTION_CHARS:
+        return line
+    cut = line[:TITLE_FROM_QUESTION_CHARS]
+    head = cut.rpartition(" ")[0]
+    return (head if len(head) > TITLE_FROM_QUESTION_CHARS // 2 else cut) + "…"
+
+
+def rename(conversation: Conversation, title: str) -> Conversation:
+    """Give the conversation another title.
+
+    Raises:
+        ChatError: empty_text or text_too_long.
+    """
+    title = " ".join(title.split())
+    if not title:
+        raise ChatError(ErrorCode.EMPTY_TEXT)
+    if len(title) > TITLE_MAX_CHARS:
+        raise ChatError(ErrorCode.TEXT_TOO_LONG, limit=TITLE_MAX_CHARS)
+    conversation.title = title
+    return _save(conversation, "title")
+
+
+def set_pinned(conversation: Conversation, *, is_pinned: bool) -> Conversation:
+    """Keep the conversation at the top of the list, or no longer."""
+    conversation.pinned_at = timezone.now() if is_pinned else None
+    return _save(conversation, "pinned_at")
+
+
+def set_archived(conversation: Conversation, *, is_archived: bool) -> Conversation:
+    """Take the conversation out of the list without losing it, or bring it back."""
+    conversation.archived_at = timezone.now() if is_archived else None
+    return _save(conversation, "archived_at")
+
+
+def delete(conversation: Conversation) -> None:
+    """Delete the conversation with its messages; a reply still being written is stopped."""
+    conversation_id, owner_id = conversation.pk, conversation.owner_id
+    with transaction.atomic():
+        replies = Reply.objects.open().filter(message__conversation=conversation)
+        open_ids = list(replies.values_list("pk", flat=True))
+        conversation.delete()
+        send_after_commit(
+            conversation_deleted,
+            owner_id=owner_id,
+            conversation_id=conversation_id,
+            open_reply_ids=open_ids,
+        )
+
+
+def _save(conversation: Conversation, field: str) -> Conversation:
+    conversation.save(update_fields=[field])
+    send_after_commit(conversation_changed, conversation=conversation)
+    return conversation

@@ -1,0 +1,88 @@
+"""Finds out within seconds that a connected person is signed out, expired or deactivated.
+
+One look serves all sockets of the process: 2 queries every `WATCH_S`, none without sockets. A
+look at the tables sees every way of ending a session, on any instance and in the admin.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from channels.db import database_sync_to_async
+from django.contrib.auth import HASH_SESSION_KEY, get_user_model
+from django.contrib.sessions.models import Session
+from django.db import DatabaseError
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+logger = logging.getLogger(__name__)
+
+WATCH_S = 3.0
+
+
+class SessionWatch:
+    """Calls a socket's `on_end` once its session no longer holds."""
+
+    def __init__(self) -> None:
+        """Watch nothing yet."""
+        self._sockets: dict[object, tuple[str, int, Callable[[], Awaitable[None]]]] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def add(
+        self,
+        socket: object,
+        *,
+        session_key: str,
+        user_id: int,
+        on_end: Callable[[], Awaitable[None]],
+    ) -> None:
+        """Watch a socket; the first one starts the task."""
+        self._sockets[socket] = (session_key, user_id, on_end)
+        is_running = self._task is not None and not self._task.done()
+        if not is_running or self._task.get_loop() is not asyncio.get_running_loop():  # type: ignore[union-attr]  # running means not None
+            self._task = asyncio.create_task(self._watch())
+
+    def discard(self, socket: object) -> None:
+        """Watch the socket no longer; the last one ends the task."""
+        self._sockets.pop(socket, None)
+        if not self._sockets and self._task is not None:
+            self._task.cancel()
+            self._task = None
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH_S)
+            watched = dict(self._sockets)
+            pairs = {(key, user_id) for key, user_id, _ in watched.values()}
+            try:
+                valid = await database_sync_to_async(_still_valid)(pairs)
+            except DatabaseError:
+                logger.exception("session watch: the database did not answer; trying again")
+                continue
+            for socket, (key, user_id, on_end) in watched.items():
+                if (key, user_id) not in valid and socket in self._sockets:
+                    await on_end()
+
+
+def _still_valid(pairs: set[tuple[str, int]]) -> set[tuple[str, int]]:
+    """Give those (session key, user id) that still hold: live, active, password unchanged."""
+    keys = [key for key, _ in pairs]
+    live = Session.objects.filter(session_key__in=keys, expire_date__gt=timezone.now())
+    hashes = {row.session_key: row.get_decoded().get(HASH_SESSION_KEY, "") for row in live}
+    active = get_user_model().objects.filter(is_active=True)
+    users = active.in_bulk([user_id for _, user_id in pairs])
+    return {
+        (key, user_id)
+        for key, user_id in pairs
+        if key in hashes
+        and user_id in users
+        and constant_time_compare(hashes[key], users[user_id].get_session_auth_hash())
+    }
+
+
+session_watch = SessionWatch()

@@ -1,0 +1,42 @@
+"""The people of the tests: alice owns, bob is a stranger, carol is staff."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+PASSWORD = "correct horse battery"
+
+
+def _person(name: str, *, is_staff: bool = False) -> User:
+    return get_user_model().objects.create_user(
+        name, f"{name}@example.org", PASSWORD, is_staff=is_staff
+    )
+
+
+@pytest.fixture
+def alice(db: None) -> User:
+    """Own the things that the test is about."""
+    return _person("alice")
+
+
+@pytest.fixture
+def bob(db: None) -> User:
+    """Own nothing here."""
+    return _person("bob")
+
+
+@pytest.fixture
+def carol(db: None) -> User:
+    """Review: staff, allowed to view everything of the chat app."""
+    carol = _person("carol", is_staff=True)
+    carol.user_permissions.set(
+        Permission.objects.filter(content_type__app_label="chat", codename__startswith="view_")
+    )
+    return carol

@@ -1,0 +1,17 @@
+"""The product's settings, with what tests need: own data folder, scripted model, fast hashing."""
+
+import os
+import tempfile
+
+os.environ.setdefault("VL_DATA_DIR", tempfile.mkdtemp(prefix="vl-tests-"))
+os.environ.setdefault("VL_BACKEND", "scripted")
+
+from vlsite.settings import *  # noqa: F403
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+ACCOUNT_RATE_LIMITS = False
+EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"

@@ -1,0 +1,227 @@
+"""Settings, all from the environment (docs/settings.md). Safe when nothing is set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import dj_database_url
+from csp.constants import NONE, SELF
+from django.utils.translation import gettext_lazy as _
+
+from vlsite import env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VL_DATA_DIR = env.folder("VL_DATA_DIR", BASE_DIR / "data")
+
+# Where it is reached -----------------------------------------------------------------------
+VL_HOST = env.text("VL_HOST", "127.0.0.1")
+VL_PORT = env.integer("VL_PORT", 8000, low=1, high=65535)
+VL_PUBLIC_URL = env.origin("VL_PUBLIC_URL", f"http://127.0.0.1:{VL_PORT}")
+_public = urlsplit(VL_PUBLIC_URL)
+_LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
+_is_local = _public.hostname in ("127.0.0.1", "localhost", "::1")
+_is_https = _public.scheme == "https"
+_port = f":{_public.port}" if _public.port else ""
+ALLOWED_HOSTS = list(_LOCAL_HOSTS) if _is_local else [str(_public.hostname)]
+# Exactly these pages may open a socket or post a form.
+VL_ORIGINS = (
+    [VL_PUBLIC_URL.replace(_public.netloc, host + _port) for host in _LOCAL_HOSTS]
+    if _is_local and not _is_https
+    else [VL_PUBLIC_URL]
+)
+CSRF_TRUSTED_ORIGINS = VL_ORIGINS
+if _is_https:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_HSTS_SECONDS = 31_536_000
+    SECURE_SSL_REDIRECT = True
+    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _is_https
+SESSION_COOKIE_NAME = "__Host-sessionid" if _is_https else "sessionid"
+CSRF_COOKIE_NAME = "__Host-csrftoken" if _is_https else "csrftoken"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:", "blob:"],
+        "font-src": [SELF],
+        "connect-src": [SELF, *(url.replace("http", "ws", 1) for url in VL_ORIGINS)],
+        "manifest-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+
+# Django ------------------------------------------------------------------------------------
+DEBUG = env.boolean("VL_DEBUG", default=False)
+SECRET_KEY = env.kept_secret("VL_SECRET_KEY", VL_DATA_DIR / "secret_key")
+INSTALLED_APPS = [
+    "daphne",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "servestatic",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "channels",
+    "csp",
+    "django_htmx",
+    "lucide",
+    "ninja",
+    "allauth",
+    "allauth.account",
+    "chat",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "servestatic.middleware.ServeStaticMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+]
+ROOT_URLCONF = "vlsite.urls"
+ASGI_APPLICATION = "vlsite.asgi.application"
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Data --------------------------------------------------------------------------------------
+REDIS_URL = env.secret("REDIS_URL")
+_database_url = env.secret("DATABASE_URL") or f"sqlite:///{VL_DATA_DIR / 'db.sqlite3'}"
+DATABASES: dict[str, Any] = {"default": dj_database_url.parse(_database_url)}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # A writer takes its lock at BEGIN and waits its turn, instead of failing half-way.
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+    # Threads and sockets share the test database, so it cannot live in one connection's memory.
+    DATABASES["default"]["TEST"] = {"NAME": VL_DATA_DIR / "test.sqlite3"}
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+    }
+    if REDIS_URL
+    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+}
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.core.RedisChannelLayer",
+        "CONFIG": {"hosts": [REDIS_URL], "capacity": 1000},
+    }
+    if REDIS_URL
+    else {"BACKEND": "channels.layers.InMemoryChannelLayer", "CONFIG": {"capacity": 1000}}
+}
+MEDIA_ROOT = VL_DATA_DIR / "media"  # private: no url serves it, chat.api does after its checks
+FILE_UPLOAD_PERMISSIONS = 0o600
+FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
+STATIC_URL = "/static/"
+STATIC_ROOT = VL_DATA_DIR / "static"
+STATIC_ROOT.mkdir(exist_ok=True)
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "vlsite.staticfiles.HashedStaticFilesStorage"},
+}
+
+# Accounts ----------------------------------------------------------------------------------
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+VL_SIGNUP = env.choice("VL_SIGNUP", "open", ("open", "closed"))
+ACCOUNT_ADAPTER = "vlsite.accounts.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"username", "email"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
+ACCOUNT_SESSION_REMEMBER = True
+EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+ACCOUNT_LOGOUT_REDIRECT_URL = "/accounts/login/"
+
+# Languages ---------------------------------------------------------------------------------
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
+LOCALE_PATHS = [BASE_DIR / "vlsite" / "locale"]
+USE_TZ = True
+TIME_ZONE = env.text("TZ", "UTC")
+
+# The model ---------------------------------------------------------------------------------
+VL_BACKEND = env.choice("VL_BACKEND", "transformers", ("transformers", "scripted"))
+VL_MODEL = env.text("VL_MODEL")  # empty: Qwen3-VL-2B-Instruct, the demo model until it is here
+VL_THREADS = env.integer("VL_THREADS", 0, low=0, high=1024)  # 0: one for each core
+VL_DTYPE = env.choice("VL_DTYPE", "auto", ("auto", "bf16", "fp32"))
+VL_CONTEXT_TOKENS = env.integer("VL_CONTEXT_TOKENS", 8192, low=256, high=262_144)
+VL_PIXELS = env.choice("VL_PIXELS", "balanced", ("fast", "balanced", "detail", "full"))
+VL_TEMPERATURE = env.number("VL_TEMPERATURE", 0.7, low=0, high=2)
+VL_TOP_P = env.number("VL_TOP_P", 0.8, low=0, high=1)
+VL_TOP_K = env.integer("VL_TOP_K", 20, low=0, high=1000)
+VL_PRESENCE_PENALTY = env.number("VL_PRESENCE_PENALTY", 1.5, low=-2, high=2)
+HF_HOME = env.text("HF_HOME")
+HF_ENDPOINT = env.text("HF_ENDPOINT")
+HF_HUB_OFFLINE = env.boolean("HF_HUB_OFFLINE", default=False)
+
+# Limits ------------------------------------------------------------------------------------
+VL_MAX_TOKENS = env.integer("VL_MAX_TOKENS", 1024, low=1, high=32_768)
+VL_TEXT_CHARS = env.integer("VL_TEXT_CHARS", 8000, low=1, high=200_000)
+VL_IMAGES_PER_TURN = env.integer("VL_IMAGES_PER_TURN", 8, low=1, high=64)
+VL_UPLOAD_BYTES = env.integer("VL_UPLOAD_BYTES", 20 * 2**20, low=1024, high=2**30)
+VL_IMAGE_PIXELS = env.integer("VL_IMAGE_PIXELS", 50_000_000, low=10_000, high=10**9)
+VL_THUMBNAIL_PX = env.integer("VL_THUMBNAIL_PX", 320, low=32, high=2048)
+VL_QUEUE_REPLIES = env.integer("VL_QUEUE_REPLIES", 200, low=1, high=100_000)
+VL_REPLY_DEADLINE_S = env.integer("VL_REPLY_DEADLINE_S", 1800, low=10, high=86_400)
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
+FILE_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
+
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": "WARNING"},
+    "loggers": {
+        name: {"level": env.choice("VL_LOG_LEVEL", "info", ("debug", "info", "warning")).upper()}
+        for name in ("chat", "inference", "vlsite")
+    },
+}
