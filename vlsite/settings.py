@@ -24,7 +24,8 @@ _LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 _is_local = _public.hostname in ("127.0.0.1", "localhost", "::1")
 _is_https = _public.scheme == "https"
 _port = f":{_public.port}" if _public.port else ""
-ALLOWED_HOSTS = list(_LOCAL_HOSTS) if _is_local else [str(_public.hostname)]
+# The local names too, for health checks beside the server.
+ALLOWED_HOSTS = [str(_public.hostname), *_LOCAL_HOSTS]
 # Exactly these pages may open a socket or post a form.
 VL_ORIGINS = (
     [VL_PUBLIC_URL.replace(_public.netloc, host + _port) for host in _LOCAL_HOSTS]
@@ -198,7 +199,6 @@ VL_TEMPERATURE = env.number("VL_TEMPERATURE", 0.7, low=0, high=2)
 VL_TOP_P = env.number("VL_TOP_P", 0.8, low=0, high=1)
 VL_TOP_K = env.integer("VL_TOP_K", 20, low=0, high=1000)
 VL_PRESENCE_PENALTY = env.number("VL_PRESENCE_PENALTY", 1.5, low=-2, high=2)
-HF_HOME = env.text("HF_HOME")
 HF_ENDPOINT = env.text("HF_ENDPOINT")
 HF_HUB_OFFLINE = env.boolean("HF_HUB_OFFLINE", default=False)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from chat import access
 from chat.errors import ChatError, ErrorCode
 from chat.generation.claim import in_fair_order
-from chat.generation.local import runner
+from chat.generation import local
 from chat.generation.reply_log import reply_log
 from chat.models import Reply
 from chat.protocol import ErrorFrame, FinalFrame
@@ -77,7 +77,7 @@ def _waiting_status(reply: Reply) -> dict[str, Any] | None:
     """Give the stage of a reply that no thread of this process writes."""
     if reply.state != Reply.State.QUEUED:
         return None
-    state = runner().service.state
+    state = local.runner().service.state
     if state.phase in (Phase.DOWNLOADING, Phase.LOADING, Phase.WARMING):
         return {"stage": "loading", "done": state.done, "total": state.total}
     waiting = list(in_fair_order().values_list("pk", flat=True))

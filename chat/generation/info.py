@@ -5,14 +5,14 @@ from __future__ import annotations
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from chat.generation.local import runner
+from chat.generation import local
 from chat.protocol import MAX_FRAME_BYTES, InfoFrame
 from inference.service import Phase, ServiceState
 
 
 def info_frame() -> InfoFrame:
     """Build the `info` frame, its text in the active language."""
-    state = runner().service.state
+    state = local.runner().service.state
     return InfoFrame(
         content=_describe(state),
         model=state.model,

@@ -1,12 +1,12 @@
 """What a picture costs, in tokens of the model that answers."""
 
-from chat.generation.local import runner
+from chat.generation import local
 from inference.requests import PixelBudget
 
 
 def image_tokens(width_px: int, height_px: int) -> dict[str, int]:
     """Give the image tokens at each pixel budget: {fast, balanced, detail, full}."""
-    service = runner().service
+    service = local.runner().service
     return {
         budget.value: service.count_image_tokens(width_px, height_px, budget)
         for budget in PixelBudget

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.module_loading import import_string
 
-from chat.generation.local import runner
+from chat.generation import local
 from inference.service import Phase
 
 logger = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class Command(BaseCommand):
         """
         host, port = settings.VL_HOST, settings.VL_PORT
         _check_free(host, port)
-        local_runner = runner()
+        local_runner = local.runner()
         local_runner.start()
         threading.Thread(target=self._announce, args=(host, port), daemon=True).start()
         server = Server(
@@ -52,7 +52,7 @@ class Command(BaseCommand):
             local_runner.close()
 
     def _announce(self, host: str, port: int) -> None:
-        service = runner().service
+        service = local.runner().service
         service.wait_ready(timeout_s=float("inf"))
         if service.state.phase == Phase.FAILED:
             logger.error("The model is not available: %s", service.state.error)

@@ -1,0 +1,28 @@
+# One image for every role. CPU torch only; no compiler and no root in what runs.
+FROM python:3.11-slim-bookworm AS build
+RUN pip install --no-cache-dir uv
+WORKDIR /src
+COPY pyproject.toml constraints.txt README.md LICENSE manage.py ./
+COPY vlsite vlsite
+COPY chat chat
+COPY inference inference
+RUN uv venv /opt/venv \
+    && VIRTUAL_ENV=/opt/venv uv pip install --no-cache --torch-backend=cpu \
+        --constraint constraints.txt ".[modelscope]"
+
+FROM python:3.11-slim-bookworm
+RUN useradd --create-home --uid 10001 vlsite && install -d -o vlsite /data
+COPY --from=build /opt/venv /opt/venv
+WORKDIR /app
+COPY manage.py ./
+COPY templates templates
+COPY vlsite vlsite
+COPY chat chat
+COPY inference inference
+ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 VL_DATA_DIR=/data VL_HOST=0.0.0.0 HF_HOME=/data/hub
+USER vlsite
+VOLUME /data
+EXPOSE 8000
+HEALTHCHECK --interval=15s --timeout=5s --start-period=120s \
+    CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/healthz')"]
+CMD ["sh", "-c", "python manage.py migrate --noinput && python manage.py collectstatic --noinput --verbosity 0 && python manage.py ensure_administrator && exec python manage.py serve"]

@@ -1,0 +1,70 @@
+# The commands of this project. `make run` serves it, `make test` proves it.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV ?= .venv
+BIN := $(VENV)/bin
+MANAGE := $(BIN)/python manage.py
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
+SOURCES := chat inference tests vlsite manage.py
+
+.DEFAULT_GOAL := help
+.PHONY: help run test quick lint types unit browser bench fix lock demo clean
+
+help: ## Show the commands.
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
+		|| { echo "Python 3.11 is needed: make PYTHON=/path/to/python3.11 run"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing the packages (a few minutes the first time) …"
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	$(PIP) --editable ".[test,modelscope]"
+	@touch $@
+
+run: $(VENV)/.installed ## Install what is needed and serve the product.
+	@$(MANAGE) migrate --noinput --verbosity 0
+	@$(MANAGE) collectstatic --noinput --verbosity 0
+	@$(MANAGE) ensure_administrator
+	@exec $(MANAGE) serve
+
+test: $(VENV)/.installed-test ## Install what the tests need and run all of them.
+	@tests/install_system_packages.sh chromium node redis-server
+	@$(MAKE) --no-print-directory lint types
+	$(BIN)/pytest
+
+quick: $(VENV)/.installed-test ## The inner loop: no browser, no Redis, nothing slow.
+	@$(MAKE) --no-print-directory lint
+	$(BIN)/pytest -q -m "not browser and not redis and not multi and not slow and not reference"
+
+lint: $(VENV)/.installed-test
+	$(BIN)/ruff format --check --quiet $(SOURCES)
+	$(BIN)/ruff check --quiet $(SOURCES)
+	$(BIN)/lint-imports --no-timing --quiet
+	$(MANAGE) makemigrations --check --dry-run --verbosity 0
+	node --test --test-reporter=dot tests/js/
+
+types: $(VENV)/.installed-test
+	$(BIN)/mypy $(SOURCES)
+
+browser: $(VENV)/.installed-test ## The browser tests alone.
+	$(BIN)/pytest -m browser
+
+bench: $(VENV)/.installed ## Measure a model on this machine: make bench MODEL=folder.
+	$(BIN)/python -m inference.measure $(if $(MODEL),--model $(MODEL))
+
+fix: $(VENV)/.installed-test ## Format, and mend what can be mended mechanically.
+	$(BIN)/ruff format --quiet $(SOURCES)
+	$(BIN)/ruff check --fix --quiet $(SOURCES)
+
+lock: $(VENV)/.installed-test ## Pin what is installed now.
+	@{ sed -n 1p constraints.txt; $(BIN)/pip freeze --exclude-editable | sed 's/ @ .*//; s/+cpu$$//'; } \
+		> constraints.new && mv constraints.new constraints.txt
+
+clean: ## Remove the virtual environment; the data folder stays.
+	rm -rf $(VENV)
