@@ -7,6 +7,7 @@ the client that is not exactly of its shape raises `FrameError`.
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from dataclasses import dataclass, field, fields
 from enum import IntEnum, StrEnum
@@ -14,8 +15,10 @@ from typing import Any, ClassVar, TypeAlias
 
 PROTOCOL_VERSION = 1
 MAX_FRAME_BYTES = 1024 * 1024  # larger frames close the socket with 1009
+MAX_PING_DEPTH = 32
 
 Json: TypeAlias = "dict[str, Any]"
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class CloseCode(IntEnum):
@@ -143,10 +146,12 @@ def _refuse_constant(name: str) -> None:
 
 
 def _text(frame: Json, name: str) -> str:
-    value = frame.get(name, "")
+    value = frame.get(name)
+    if value is None:
+        return ""
     if not isinstance(value, str):
         raise FrameError(f"“{name}” must be a string")
-    if "\x00" in value or any("\ud800" <= char <= "\udfff" for char in value):
+    if "\x00" in value or _LONE_SURROGATE.search(value):
         # Neither PostgreSQL nor UTF-8 can hold these.
         raise FrameError(f"“{name}” holds characters that are not text")
     return value
@@ -198,9 +203,6 @@ def _read_options(frame: Json) -> TurnOptions:
     pixels = options.get("pixels")
     if pixels is not None and pixels not in list(Pixels):
         raise FrameError(f"“options.pixels” must be one of {', '.join(Pixels)}")
-    model = options.get("model")
-    if model is not None and not isinstance(model, str):
-        raise FrameError("“options.model” must be a string")
     real = (int, float)
     return TurnOptions(
         max_tokens=_number(options, "max_tokens", kinds=(int,), low=1, high=1_000_000),
@@ -208,12 +210,12 @@ def _read_options(frame: Json) -> TurnOptions:
         top_p=_number(options, "top_p", kinds=real, low=0, high=1),
         seed=_number(options, "seed", kinds=(int,), low=0, high=2**31 - 1),
         pixels=None if pixels is None else Pixels(pixels),
-        model=model,
+        model=_text(options, "model") or None,
     )
 
 
 def _read_message(frame: Json) -> MessageFrame:
-    images = frame.get("images") or []
+    images = [] if frame.get("images") is None else frame["images"]
     if not isinstance(images, list) or not all(isinstance(image, str) for image in images):
         raise FrameError("“images” must be a list of image ids or data URLs")
     short = _text(frame, "image")
@@ -227,13 +229,27 @@ def _read_message(frame: Json) -> MessageFrame:
     )
 
 
+def _read_ping(frame: Json) -> PingFrame:
+    if not _is_shallow(frame.get("t"), MAX_PING_DEPTH):
+        raise FrameError(f"“t” is nested deeper than {MAX_PING_DEPTH} levels")
+    return PingFrame(frame.get("t"))
+
+
+def _is_shallow(value: Any, depth: int) -> bool:
+    """Say whether what came in can also go out: the writer's recursion limit is lower."""
+    inner = list(value.values()) if isinstance(value, dict) else value
+    return not isinstance(inner, list) or (
+        depth > 0 and all(_is_shallow(item, depth - 1) for item in inner)
+    )
+
+
 _READERS: dict[str, Any] = {
     "message": _read_message,
     "stop": lambda frame: StopFrame(_uuid(frame, "reply"), _offset(frame, "seen")),
     "resume": lambda frame: ResumeFrame(_uuid(frame, "reply"), _offset(frame, "offset") or 0),
     "open": lambda frame: OpenFrame(_uuid(frame, "conversation")),
     "close": lambda frame: CloseFrame(_uuid(frame, "conversation")),
-    "ping": lambda frame: PingFrame(frame.get("t")),
+    "ping": _read_ping,
 }
 CLIENT_FRAME_TYPES = tuple(_READERS)
 
@@ -246,7 +262,9 @@ class ServerFrame:
 
     def encode(self) -> str:
         """Write the frame as JSON text."""
-        return json.dumps(self.as_dict(), ensure_ascii=False, default=str)
+        text = json.dumps(self.as_dict(), ensure_ascii=False, default=str)
+        # A client's lone surrogate, echoed, cannot be sent as UTF-8: escape it as it came.
+        return _LONE_SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
     def as_dict(self) -> Json:
         """Give the frame as a JSON-ready dict with its `type` first."""

@@ -7,13 +7,22 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
+from django.db import DatabaseError, InterfaceError
+
 from chat.errors import ErrorCode
 from chat.generation import claim as claims
 from chat.generation import news
 from chat.generation.reply_log import StaleAttemptError
 from chat.generation.request import request_for
 from inference.errors import InferenceError
-from inference.requests import Failed, Finished, FinishReason, StageProgress, TextDelta
+from inference.requests import (
+    TERMINAL_EVENTS,
+    Failed,
+    Finished,
+    FinishReason,
+    StageProgress,
+    TextDelta,
+)
 
 if TYPE_CHECKING:
     from chat.generation.claim import Claim
@@ -58,46 +67,47 @@ class Answer:
             self._generation.cancel()
 
     def run(self) -> None:
-        """Write the answer to its end; at most one terminal event, none when the lease is lost."""
+        """Write the answer to its end; no terminal event where another attempt is to write it.
+
+        Raises:
+            DatabaseError, InterfaceError: the reply stays leased, until its lease runs out.
+        """
         reply_id = self.claim.reply_id
         try:
             self._log.start(reply_id, self.claim.attempt, self._text)
-            finished = self._generate()
-            if finished is not None and self._is_to_be_continued(finished):
-                self._give_back()
-                return
-            if finished is not None:
-                self._finish(finished)
+            self._conclude(self._generate())
         except (claims.LeaseLostError, StaleAttemptError) as error:
             logger.warning("answer: gave up: %s", error)
             self.cancel()
-            return
-        except InferenceError as error:
-            self._fail(error.code, str(error))
+        except (DatabaseError, InterfaceError):
+            # The row keeps the last checkpoint; its lease runs out, and another attempt goes on.
+            self.cancel()
+            raise
         except Exception:
             logger.exception("answer: reply %s failed", reply_id)
             self.cancel()
             self._fail(ErrorCode.GENERATION_FAILED, "unexpected")
-        self._log.end(reply_id, self.claim.attempt)
+        finally:
+            # From here on followers read the row, or the log of the next attempt.
+            self._log.end(reply_id, self.claim.attempt)
         news.reply_ended(reply_id)
 
-    def _generate(self) -> Finished | None:
-        """Drive inference to its terminal event; None when that was a failure, now written."""
-        request = request_for(self.claim.reply, is_demo=self._service.state.demo)
-        self._generation = generation = self._service.submit(request)
+    def _generate(self) -> Finished | Failed:
+        """Drive inference to its terminal event."""
+        try:
+            request = request_for(self.claim.reply, is_demo=self._service.state.demo)
+            self._generation = generation = self._service.submit(request)
+        except InferenceError as error:
+            return Failed(error.code, error.message, error.retryable)
         if self._is_cancelled or claims.renew(self.claim):
             generation.cancel()
         if self.claim.attempt > 1:
             self._tell_stage({"stage": "prefill", "resumed": True})
         while True:
             event = generation.next_event(timeout_s=COALESCE_S if self._unsent else 0.25)
-            if isinstance(event, Finished):
+            if isinstance(event, TERMINAL_EVENTS):
                 self._send()
                 return event
-            if isinstance(event, Failed):
-                self._send()
-                self._fail(event.code, event.message)
-                return None
             self._take(event)
             self._keep_up(generation)
 
@@ -142,13 +152,22 @@ class Answer:
         self._log.set_status(self.claim.reply_id, self.claim.attempt, status)
         news.stage_changed(self.claim.reply_id, status)
 
-    def _is_to_be_continued(self, event: Finished) -> bool:
-        is_stopped = event.finish_reason == FinishReason.STOPPED
-        return is_stopped and self._is_released and not claims.renew(self.claim)
+    def _conclude(self, event: Finished | Failed) -> None:
+        if self._is_to_be_continued(event):
+            claims.checkpoint(self.claim, text=self._text, token_ids=self._token_ids)
+            claims.give_back(self.claim)
+        elif isinstance(event, Finished):
+            self._finish(event)
+        else:
+            self._fail(event.code, event.message)
 
-    def _give_back(self) -> None:
-        claims.checkpoint(self.claim, text=self._text, token_ids=self._token_ids)
-        claims.give_back(self.claim)
+    def _is_to_be_continued(self, event: Finished | Failed) -> bool:
+        """Say whether only the end of this process broke the answer off."""
+        if not self._is_released:
+            return False
+        if isinstance(event, Failed):  # the service closed before the slot noticed its stop
+            return event.retryable
+        return event.finish_reason == FinishReason.STOPPED and not claims.renew(self.claim)
 
     def _finish(self, event: Finished) -> None:
         reply = self.claim.reply

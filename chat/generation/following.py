@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from chat import access
 from chat.errors import ChatError, ErrorCode
-from chat.generation.claim import in_fair_order
 from chat.generation import local
+from chat.generation.claim import in_fair_order
 from chat.generation.reply_log import reply_log
 from chat.models import Reply
 from chat.protocol import ErrorFrame, FinalFrame

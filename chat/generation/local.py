@@ -12,7 +12,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections
+from django.db import close_old_connections
 
 from chat import access, signals
 from chat.generation import claim as claims
@@ -112,8 +112,8 @@ class LocalRunner:
         while not self._is_closing:
             try:
                 has_answered = self._can_answer() and self._answer_next()
-            except DatabaseError:
-                logger.exception("runner: the database did not answer; trying again")
+            except Exception:  # a thread that ends here would answer nobody any more
+                logger.exception("runner: could not answer; trying again")
                 has_answered = False
                 time.sleep(RETRY_S)
             finally:
@@ -132,6 +132,8 @@ class LocalRunner:
         news.queue_moved()
         answer = Answer(claim, self.service, reply_log)
         self._answers[claim.reply_id] = answer
+        if self._is_closing:  # `close` may have looked before this answer was there
+            answer.release()
         try:
             answer.run()
         finally:
@@ -153,8 +155,8 @@ class LocalRunner:
             try:
                 if sweeper.sweep():
                     self.ring()
-            except DatabaseError:
-                logger.exception("sweeper: the database did not answer; trying again")
+            except Exception:  # without it lost replies would wait for ever
+                logger.exception("sweeper: could not look; trying again")
             finally:
                 close_old_connections()
 

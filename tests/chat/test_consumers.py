@@ -63,7 +63,7 @@ async def test_the_minimal_client_sends_one_frame_and_reads_the_answer(
     assert final["sha256"] == hashlib.sha256(text.encode()).hexdigest()
     assert final["finish_reason"] == "stop"
     assert final["usage"]["image_tokens"] > 0
-    assert "<p>" in final["html"]
+    assert final["html"].startswith("<p")
 
 
 async def test_final_is_what_the_database_holds(stage: Stage, alice: User) -> None:
@@ -245,14 +245,16 @@ async def test_a_lost_relay_message_costs_no_text(
         accepted = await socket.ask("Count")
         stage.gate.allow(InferenceStage.PREFILL, 2)
         text = ""
-        for _ in range(6):
+        for _ in range(5):
             stage.gate.allow(InferenceStage.DECODE)
             partial = await socket.until("partial")
             assert partial["offset"] == len(text)
             text += partial["content"]
-        _, final = await socket.read_reply(accepted["reply"], text)
+        stage.gate.open()
+        text, final = await socket.read_reply(accepted["reply"], text)
 
-    assert final["content"] == text == "one two three four five six "
+    assert final["content"] == "one two three four five six "
+    assert final["content"].startswith(text)
     assert len(heard) == 6
 
 

@@ -1,0 +1,48 @@
+"""Who may call the JSON API: a signed-in person, with CSRF protection on what changes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from ninja.errors import HttpError
+from ninja.security import SessionAuth
+from ninja.utils import check_csrf
+
+from chat.errors import ChatError, ErrorCode
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+    from django.http import HttpRequest
+
+# Room for the boundaries and headers around an uploaded file.
+MULTIPART_BYTES = 64 * 1024
+
+
+class AuthenticatedRequest:
+    """The request as a view gets it (typing only): `auth` is who calls."""
+
+    auth: User
+
+
+class PersonAuth(SessionAuth):
+    """The session's person; 401 before 403, so that a client knows to sign in."""
+
+    def __call__(self, request: HttpRequest) -> User | None:
+        """Give the person, or None for nobody; look at no body of somebody unknown."""
+        person = self.authenticate(request, None)
+        if person is None:
+            return None
+        _check_length(request)
+        if check_csrf(request):
+            raise HttpError(403, "The CSRF token is missing or wrong.")
+        user: User = person
+        return user
+
+
+def _check_length(request: HttpRequest) -> None:
+    """Refuse a body that is too long before its first byte is parsed or spooled to disk."""
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    limit = settings.VL_UPLOAD_BYTES
+    if length.isdigit() and int(length) > limit + MULTIPART_BYTES:
+        raise ChatError(ErrorCode.IMAGE_TOO_LARGE, limit=f"{limit / 2**20:.3g} MiB")

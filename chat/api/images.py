@@ -1,0 +1,88 @@
+"""Pictures over HTTP: upload one, see one."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Literal
+
+from django.http import HttpRequest, HttpResponse
+from ninja import File, Router, Schema, UploadedFile
+from ninja.responses import codes_4xx
+
+from chat import access
+from chat.api.auth import person
+from chat.api.errors import ErrorOut
+from chat.generation.pricing import image_tokens
+from chat.services import images
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from chat.models import Image
+
+router = Router(tags=["images"])
+
+THUMBNAIL_TYPE = "image/webp"
+# A picture never changes, but it should not outlive a session on a shared machine for long.
+CACHE_S = 3600
+
+
+class TokensOut(Schema):
+    """What the picture costs in tokens of the model, at each pixel budget."""
+
+    fast: int
+    balanced: int
+    detail: int
+    full: int
+
+
+class ImageOut(Schema):
+    """A stored picture: upright, re-encoded, without metadata."""
+
+    id: uuid.UUID
+    width: int
+    height: int
+    bytes: int
+    type: str
+    tokens: TokensOut
+
+
+@router.post("/", response={201: ImageOut, codes_4xx: ErrorOut})
+def upload(request: HttpRequest, file: File[UploadedFile]) -> tuple[int, dict[str, Any]]:
+    """Store a picture; the same file again gives the same picture."""
+    image = images.store_upload(person(request), file)
+    return 201, {
+        "id": image.pk,
+        "width": image.width_px,
+        "height": image.height_px,
+        "bytes": image.size_bytes,
+        "type": image.content_type,
+        "tokens": image_tokens(image.width_px, image.height_px),
+    }
+
+
+@router.get("/{image_id}/", response={200: None, codes_4xx: ErrorOut})
+def show(
+    request: HttpRequest, image_id: uuid.UUID, size: Literal["thumb", "full"] = "full"
+) -> HttpResponse:
+    """Give the picture, or a WebP of at most 320 px, to its owner and to reviewers."""
+    image = access.image_for(person(request), image_id)
+    if size == "thumb":
+        return _private(images.read_thumbnail(image), THUMBNAIL_TYPE, f"{image.pk}.webp")
+    name = f"{image.pk}.{image.extension}"
+    return _private(images.read_bytes(image), image.content_type, name)
+
+
+def _private(content: bytes, content_type: str, name: str) -> HttpResponse:
+    """Serve bytes that came from a stranger: as this type only, for this person only, inert.
+
+    Whole, since the files are small: under ASGI a FileResponse would be read whole as well, with
+    a warning for each.
+    """
+    response = HttpResponse(content, content_type=content_type)
+    response["Content-Disposition"] = f'inline; filename="{name}"'
+    response["Cache-Control"] = f"private, max-age={CACHE_S}"
+    response["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Cross-Origin-Resource-Policy"] = "same-origin"
+    return response

@@ -1,0 +1,177 @@
+/**
+ * Where a question is written: text, pictures from five sources, send and stop.
+ * Owns its form and the draft; knows no frames. What is asked goes to `onAsk`.
+ */
+
+import { Attachments } from "./attachments.js";
+import { find, on, setText } from "./dom.js";
+import { watchPictureSources } from "./picture_sources.js";
+import { say } from "./texts.js";
+import { countCodePoints } from "./protocol.js";
+
+const COUNT_FROM_SHARE = 0.9;
+
+/**
+ * @typedef {import("./uploads.js").Limits} Limits
+ * @typedef {{imagesUrl: string, csrfToken(): string, limits(): Limits, announce(text: string): void,
+ *   onAsk(question: {text: string, images: string[]}): void, onStop(): void,
+ *   onDraft(draft: {text: string, images: string[]}): void}} ComposerOptions
+ */
+
+export class Composer {
+  #form;
+  /** @type {HTMLTextAreaElement} */
+  #textarea;
+  #hint;
+  #options;
+  #attachments;
+  #isAnswering = false;
+  #isWaiting = false;
+  #isComposing = false;
+
+  /** @param {HTMLFormElement} form @param {ComposerOptions} options */
+  constructor(form, options) {
+    this.#form = form;
+    this.#options = options;
+    this.#textarea = find("question", form);
+    this.#hint = find("hint", form);
+    this.#attachments = new Attachments(find("attachments", form), {
+      ...options,
+      onChange: () => this.#changed({ keepsHint: true }),
+      complain: (text) => this.complain(text),
+    });
+    this.#listen();
+    this.#fit();
+  }
+
+  /** Put a draft back. @param {{text: string, images: string[]}} draft */
+  restore({ text, images }) {
+    this.#textarea.value = text;
+    this.#attachments.restore(images);
+    this.#fit();
+  }
+
+  /** Fill in a suggested question without sending it. @param {string} text */
+  suggest(text) {
+    this.#textarea.value = text;
+    this.#changed();
+    this.focus();
+  }
+
+  /** Take pictures. @param {Iterable<File>} files */
+  addPictures(files) {
+    this.#attachments.add(files);
+    this.focus();
+  }
+
+  /** Try failed uploads again: the connection is back. */
+  retryUploads() {
+    this.#attachments.retryFailed();
+  }
+
+  focus() {
+    this.#textarea.focus();
+  }
+
+  /**
+   * Show the stop button while an answer is written, and hold back while a question waits.
+   * @param {{isAnswering: boolean, isWaiting: boolean}} state
+   */
+  show({ isAnswering, isWaiting }) {
+    const send = find("send", this.#form);
+    const stop = find("stop", this.#form);
+    const hadFocus = this.#form.contains(document.activeElement);
+    this.#isWaiting = isWaiting;
+    if (isAnswering === this.#isAnswering) return;
+    this.#isAnswering = isAnswering;
+    send.hidden = isAnswering;
+    stop.hidden = !isAnswering;
+    if (hadFocus && document.activeElement !== this.#textarea) this.focus();
+    this.#showHint("");
+  }
+
+  /** Say what is in the way. @param {string} text */
+  complain(text) {
+    this.#showHint(text, true);
+  }
+
+  #listen() {
+    const { onStop } = this.#options;
+    on(this.#form, "submit", (event) => {
+      event.preventDefault();
+      this.#ask();
+    });
+    on(find("stop", this.#form), "click", onStop);
+    on(this.#textarea, "input", () => this.#changed());
+    on(this.#textarea, "keydown", (event) => this.#pressed(event));
+    // Safari ends the composition before the Enter that ended it.
+    on(this.#textarea, "compositionstart", () => (this.#isComposing = true));
+    on(this.#textarea, "compositionend", () => setTimeout(() => (this.#isComposing = false)));
+    watchPictureSources(this.#form, (files) => this.addPictures(files));
+  }
+
+  /** @param {KeyboardEvent} event */
+  #pressed(event) {
+    const isComposing = event.isComposing || event.keyCode === 229 || this.#isComposing;
+    if (event.key !== "Enter" || event.shiftKey || isComposing) return;
+    event.preventDefault();
+    this.#ask();
+  }
+
+  #ask() {
+    const text = this.#textarea.value.trim();
+    const obstacle = this.#obstacle(text);
+    if (obstacle) {
+      this.complain(obstacle);
+      this.focus();
+      return;
+    }
+    const images = this.#attachments.imageIds;
+    this.#textarea.value = "";
+    this.#attachments.clear();
+    this.#changed();
+    this.#options.onAsk({ text, images });
+    this.focus();
+  }
+
+  /** @param {string} text @returns {string} */
+  #obstacle(text) {
+    const { text_chars: limit } = this.#options.limits();
+    const over = countCodePoints(text) - limit;
+    if (this.#isAnswering) return say("answer_running");
+    if (this.#isWaiting) return say("question_waiting");
+    if (!text) return say("question_empty");
+    if (over > 0) return say("question_too_long", { count: over, limit });
+    if (this.#attachments.isUploading) return say("uploads_running");
+    if (this.#attachments.hasFailed) return say("uploads_failed");
+    return "";
+  }
+
+  /** @param {{keepsHint?: boolean}} [options] a complaint stays until something is typed */
+  #changed({ keepsHint = false } = {}) {
+    this.#fit();
+    const text = this.#textarea.value;
+    const images = this.#attachments.imageIds;
+    this.#options.onDraft({ text, images });
+    const { text_chars: limit } = this.#options.limits();
+    const left = limit - countCodePoints(text);
+    if (left < 0) this.complain(say("question_too_long", { count: -left, limit }));
+    else if (!keepsHint) {
+      const isNear = left < limit * (1 - COUNT_FROM_SHARE);
+      this.#showHint(isNear ? say("characters_left", { count: left }) : "");
+    }
+    const isReady = text.trim() !== "" && !this.#attachments.isUploading;
+    find("send", this.#form).classList.toggle("round-button--ready", isReady);
+  }
+
+  /** @param {string} text @param {boolean} [isWrong] */
+  #showHint(text, isWrong = false) {
+    setText(this.#hint, text);
+    this.#hint.classList.toggle("composer__hint--wrong", isWrong);
+  }
+
+  #fit() {
+    this.#textarea.style.height = "auto";
+    this.#textarea.style.height = `${this.#textarea.scrollHeight}px`;
+  }
+}

@@ -1,0 +1,323 @@
+/**
+ * One shown conversation: takes frames and wishes, keeps the state, tells the views.
+ * Owns state, socket, outbox and drafts; the rules of the state are conversation_state's.
+ */
+
+import { Announcer } from "./announce.js";
+import { Composer } from "./composer.js";
+import { ConnectionView } from "./connection_view.js";
+import { cookie, find, onWithin, setText } from "./dom.js";
+import { watchCopyButtons } from "./copy.js";
+import * as rules from "./conversation_state.js";
+import { MessageView } from "./message_view.js";
+import { Drafts, Outbox } from "./outbox.js";
+import { countCodePoints, makeId, messageFrame, openFrame, resumeFrame, stopFrame } from "./protocol.js";
+import { Follower } from "./scroll.js";
+import { Sidebar } from "./sidebar.js";
+import { ChatSocket } from "./socket.js";
+import { say } from "./texts.js";
+import { toast } from "./toasts.js";
+import { TurnLoader } from "./turn_loader.js";
+
+export class Conversation {
+  #page;
+  /** @type {rules.State} */
+  #state;
+  #outbox;
+  #drafts;
+  #socket;
+  #view;
+  #loader;
+  #composer;
+  #follower;
+  #announcer;
+  #connection;
+  #sidebar;
+
+  /** @param {any} page what the server wrote into the page */
+  constructor(page) {
+    this.#page = page;
+    this.#state = rules.emptyState(page.conversation);
+    const storage = openStorage();
+    this.#outbox = new Outbox(storage, page.user);
+    this.#drafts = new Drafts(storage, page.user);
+    const list = find("messages");
+    this.#view = new MessageView(list, page.urls.images);
+    this.#loader = new TurnLoader(page.urls.home, this.#view);
+    this.#follower = new Follower(find("scroller"), find("transcript-inner"), find("to-end"));
+    this.#announcer = new Announcer(find("announcer"));
+    this.#connection = new ConnectionView(document);
+    this.#composer = this.#makeComposer();
+    this.#sidebar = this.#makeSidebar();
+    this.#socket = this.#makeSocket();
+    watchCopyButtons(list, toast, (id) => this.#state.replies[id]?.text ?? null);
+    onWithin(list, "click", "send-again", (button) => this.#sendAgain(questionIdOf(button)));
+    onWithin(list, "click", "take-back", (button) => this.#takeBack(questionIdOf(button)));
+    onWithin(list, "click", "ask-again", (button) => this.#askAgain(button));
+  }
+
+  /** Show what is here and connect. */
+  start() {
+    this.#adoptShownReplies();
+    const here = this.#outbox.list().filter((turn) => turn.conversation === this.#page.conversation);
+    for (const turn of here) this.#update(rules.addQuestion(this.#state, turn));
+    this.#composer.restore(this.#drafts.read(this.#page.conversation));
+    if (matchMedia("(pointer: fine)").matches) this.#composer.focus();
+    this.#socket.start();
+  }
+
+  stop() {
+    this.#socket.stop();
+  }
+
+  wake() {
+    this.#socket.wake();
+  }
+
+  /** @param {boolean} isOnline */
+  setOnline(isOnline) {
+    this.#socket.setOnline(isOnline);
+    if (isOnline) this.#composer.retryUploads();
+  }
+
+  focus() {
+    this.#composer.focus();
+  }
+
+  /** @param {string} text */
+  suggest(text) {
+    this.#composer.suggest(text);
+  }
+
+  /** @param {File[]} files */
+  addPictures(files) {
+    this.#composer.addPictures(files);
+  }
+
+  #makeSocket() {
+    const url = new URL(this.#page.urls.socket, location.href);
+    url.protocol = url.protocol.replace("http", "ws");
+    return new ChatSocket({
+      url: url.href,
+      WebSocket,
+      clock: {
+        now: () => performance.now(),
+        setTimeout: (run, ms) => window.setTimeout(run, ms),
+        clearTimeout: (timer) => window.clearTimeout(timer),
+      },
+      onFrame: (frame) => this.#receive(frame),
+      onState: (state) => this.#connectionChanged(state),
+    });
+  }
+
+  #makeComposer() {
+    return new Composer(find("composer"), {
+      imagesUrl: this.#page.urls.images,
+      csrfToken: () => this.#csrfToken,
+      limits: () => this.#state.info?.limits ?? this.#page.limits,
+      announce: (text) => this.#announcer.say(text),
+      onAsk: (question) => this.#ask(question),
+      onStop: () => this.#stopAnswers(),
+      onDraft: (draft) => this.#drafts.write(this.#state.conversation, draft),
+    });
+  }
+
+  #makeSidebar() {
+    return new Sidebar(find("sidebar"), {
+      urls: this.#page.urls,
+      csrfToken: () => this.#csrfToken,
+      current: () => this.#state.conversation,
+      toast,
+      onDeleted: (id) => id === this.#state.conversation && location.assign(this.#page.urls.home),
+    });
+  }
+
+  get #csrfToken() {
+    return cookie(this.#page.csrf_cookie);
+  }
+
+  #adoptShownReplies() {
+    for (const element of find("messages").querySelectorAll('[data-role="assistant"]')) {
+      const { message: id, state, chars } = /** @type {any} */ (element).dataset;
+      if (state !== "queued" && state !== "running") continue;
+      const shown = find("body", element).textContent;
+      // Where the browser changed the text (a lone carriage return), it is asked for again.
+      const text = countCodePoints(shown) === Number(chars) ? shown : "";
+      const imageCount = countPictures(element.previousElementSibling);
+      this.#update(rules.addReply(this.#state, id, { text, imageCount }));
+    }
+  }
+
+  /** @param {{text: string, images: string[]}} question */
+  #ask({ text, images }) {
+    const turn = { id: makeId(), conversation: this.#state.conversation, text, images };
+    this.#outbox.add(turn);
+    this.#update(rules.addQuestion(this.#state, turn));
+    this.#sendQuestion(turn.id);
+    this.#follower.follow();
+  }
+
+  /** @param {string} id */
+  #sendQuestion(id) {
+    const question = this.#state.questions[id];
+    const isSent = this.#socket.send(messageFrame(question));
+    this.#update(rules.markQuestion(this.#state, id, isSent ? "sent" : "waiting"));
+  }
+
+  /** @param {string} id */
+  #sendAgain(id) {
+    this.#outbox.add(this.#state.questions[id]);
+    this.#sendQuestion(id);
+  }
+
+  /** @param {string} id */
+  #takeBack(id) {
+    const { text, images } = this.#state.questions[id];
+    this.#outbox.remove(id);
+    this.#view.removeQuestion(id);
+    this.#update(rules.dropQuestion(this.#state, id));
+    this.#composer.restore({ text, images });
+    this.#composer.focus();
+  }
+
+  /** @param {Element} button in an answer that failed */
+  #askAgain(button) {
+    const answer = /** @type {any} */ (button.closest("[data-message]"));
+    const question = answer.previousElementSibling;
+    if (!question) return;
+    /** @type {HTMLElement} */ (button).hidden = true;
+    const pictures = [...question.querySelectorAll("[data-picture]")];
+    const images = pictures.map((picture) => picture.dataset.picture);
+    this.#ask({ text: find("text", question).textContent, images });
+  }
+
+  #stopAnswers() {
+    for (const reply of rules.openReplies(this.#state)) {
+      this.#socket.send(stopFrame(reply.id, reply.length));
+    }
+  }
+
+  /** @param {import("./socket.js").SocketState} state */
+  #connectionChanged(state) {
+    this.#connection.showState(state);
+    if (state === "connected") {
+      this.#catchUp();
+      this.#composer.retryUploads();
+    } else {
+      for (const question of rules.pendingQuestions(this.#state)) {
+        this.#update(rules.markQuestion(this.#state, question.id, "waiting"));
+      }
+    }
+  }
+
+  #catchUp() {
+    if (this.#state.conversation) this.#socket.send(openFrame(this.#state.conversation));
+    for (const reply of rules.openReplies(this.#state)) this.#resume(reply);
+    // The server knows a client id that it accepted before, so a repeat starts nothing.
+    for (const turn of this.#outbox.list()) {
+      if (this.#state.questions[turn.id]) this.#sendQuestion(turn.id);
+      else this.#socket.send(messageFrame(turn));
+    }
+  }
+
+  /** @param {rules.Reply} reply */
+  #resume(reply) {
+    this.#socket.send(resumeFrame(reply.id, reply.length));
+  }
+
+  /** @param {import("./protocol.js").Frame} frame */
+  #receive(frame) {
+    if (frame.type === "accepted") this.#outbox.remove(frame.id);
+    if (frame.type === "conversation") this.#sidebar.apply(frame);
+    if (frame.type === "error") this.#refused(frame);
+    this.#update(rules.reduce(this.#state, frame, performance.now()));
+  }
+
+  /** @param {import("./protocol.js").Frame} frame */
+  #refused(frame) {
+    const isTurn = frame.id && this.#outbox.list().some((turn) => turn.id === frame.id);
+    if (isTurn && frame.code !== "unauthenticated") this.#outbox.remove(frame.id);
+    else if (!frame.reply && frame.code !== "unauthenticated") toast(frame.content);
+  }
+
+  /** @param {rules.State} state */
+  #update(state) {
+    const before = this.#state;
+    if (state === before) return;
+    this.#state = state;
+    for (const question of Object.values(state.questions)) {
+      if (question !== before.questions[question.id]) this.#view.drawQuestion(question);
+    }
+    for (const reply of Object.values(state.replies)) {
+      if (reply !== before.replies[reply.id]) this.#drawReply(reply, before.replies[reply.id]);
+    }
+    this.#drawPage(before);
+    this.#loadUnseen();
+  }
+
+  /** @param {rules.Reply} reply @param {rules.Reply | undefined} before */
+  #drawReply(reply, before) {
+    this.#view.drawReply(reply);
+    this.#announcer.hear(reply);
+    if (reply.hasGap && !before?.hasGap) this.#resume(reply);
+  }
+
+  /** @param {rules.State} before */
+  #drawPage(before) {
+    const { conversation, title, info, isDeleted } = this.#state;
+    this.#connection.showInfo(info);
+    this.#composer.show({
+      isAnswering: rules.openReplies(this.#state).length > 0,
+      isWaiting: rules.pendingQuestions(this.#state).length > 0,
+    });
+    find("welcome").hidden = this.#view.last !== null;
+    if (conversation !== before.conversation) this.#moveTo(/** @type {string} */ (conversation));
+    if (title !== before.title) this.#showTitle(title || say("untitled"));
+    if (isDeleted && !before.isDeleted) {
+      toast(say("deleted_elsewhere"));
+      location.assign(this.#page.urls.home);
+    }
+  }
+
+  /** The new conversation has its address now. @param {string} conversation */
+  #moveTo(conversation) {
+    history.pushState(null, "", `${this.#page.urls.home}c/${conversation}/`);
+    this.#drafts.write(conversation, this.#drafts.read(null));
+    this.#drafts.write(null, { text: "", images: [] });
+    this.#sidebar.markCurrent(conversation);
+  }
+
+  /** @param {string} title */
+  #showTitle(title) {
+    setText(find("title"), title);
+    document.title = document.title.replace(/^.*(?= · )/, () => title);
+  }
+
+  async #loadUnseen() {
+    const turn = rules.turnToLoad(this.#state);
+    if (!turn || !this.#state.conversation) return;
+    const reply = await this.#loader.load(this.#state.conversation, turn);
+    if (!reply) return;
+    this.#update(rules.addReply(this.#state, turn.reply, reply));
+    if (reply.isOpen) this.#resume(this.#state.replies[turn.reply]);
+  }
+}
+
+/** @returns {Storage | null} */
+function openStorage() {
+  try {
+    return window.localStorage;
+  } catch {
+    return null;
+  }
+}
+
+/** @param {Element} element @returns {string} */
+function questionIdOf(element) {
+  return /** @type {any} */ (element.closest("[data-question-id]")).dataset.questionId;
+}
+
+/** @param {Element | null} question @returns {number} */
+function countPictures(question) {
+  return question?.querySelectorAll("[data-picture]").length ?? 0;
+}

@@ -1,0 +1,295 @@
+/**
+ * What the page knows of its conversation, and how frames change it: frames in, state out.
+ * Owns every state change; knows no page, no socket and no clock (the time is given).
+ * States are never changed in place, so a view may compare them.
+ */
+
+import { countCodePoints, dropCodePoints } from "./protocol.js";
+
+/**
+ * @typedef {import("./protocol.js").Frame} Frame
+ * @typedef {"waiting" | "sent" | "accepted" | "refused"} QuestionStatus
+ * @typedef {{id: string, conversation: string | null, text: string, images: string[],
+ *   status: QuestionStatus, error: string, message: string | null, reply: string | null}} Question
+ * @typedef {{id: string, imageCount: number, isOpen: boolean, stage: string, position: number | null,
+ *   done: number | null, total: number | null, etaS: number | null, isResumed: boolean,
+ *   text: string, length: number, hasGap: boolean, html: string | null, finishReason: string,
+ *   usage: Record<string, number>, timings: Record<string, number>, model: string, isDemo: boolean,
+ *   error: string, rate: number | null, decodeStart: {at: number, done: number} | null}} Reply
+ * @typedef {{conversation: string | null, title: string, isDeleted: boolean, info: Frame | null,
+ *   questions: Record<string, Question>, replies: Record<string, Reply>,
+ *   unseen: {message: string, reply: string} | null}} State
+ */
+
+/**
+ * The state of a page before any frame.
+ * @param {string | null} conversation
+ * @returns {State}
+ */
+export function emptyState(conversation = null) {
+  return {
+    conversation,
+    title: "",
+    isDeleted: false,
+    info: null,
+    questions: {},
+    replies: {},
+    unseen: null,
+  };
+}
+
+/**
+ * Add a reply that the page already shows, with the text that it shows.
+ * @param {State} state
+ * @param {string} id
+ * @param {{text?: string, isOpen?: boolean, imageCount?: number}} [known]
+ * @returns {State}
+ */
+export function addReply(state, id, { text = "", isOpen = true, imageCount = 0 } = {}) {
+  const reply = { ...newReply(id), text, length: countCodePoints(text), isOpen, imageCount };
+  const unseen = state.unseen?.reply === id ? null : state.unseen;
+  return { ...state, unseen, replies: { ...state.replies, [id]: reply } };
+}
+
+/**
+ * Add a question that the person asked here.
+ * @param {State} state
+ * @param {{id: string, text: string, images: string[], conversation: string | null}} turn
+ * @returns {State}
+ */
+export function addQuestion(state, turn) {
+  /** @type {Question} */
+  const question = { ...turn, status: "waiting", error: "", message: null, reply: null };
+  return withQuestion(state, question);
+}
+
+/**
+ * Note that a question left for the server, or waits again because the connection is gone.
+ * @param {State} state
+ * @param {string} id
+ * @param {"waiting" | "sent"} status
+ * @returns {State}
+ */
+export function markQuestion(state, id, status) {
+  const question = state.questions[id];
+  if (!question || question.status === "accepted" || question.status === status) return state;
+  return withQuestion(state, { ...question, status, error: "" });
+}
+
+/**
+ * Forget a question that was taken back.
+ * @param {State} state
+ * @param {string} id
+ * @returns {State}
+ */
+export function dropQuestion(state, id) {
+  const { [id]: _, ...questions } = state.questions;
+  return { ...state, questions };
+}
+
+/**
+ * Replies whose end has not been seen.
+ * @param {State} state
+ * @returns {Reply[]}
+ */
+export function openReplies(state) {
+  return Object.values(state.replies).filter((reply) => reply.isOpen);
+}
+
+/**
+ * Questions on their way: not yet accepted, not refused.
+ * @param {State} state
+ * @returns {Question[]}
+ */
+export function pendingQuestions(state) {
+  return Object.values(state.questions).filter(
+    ({ status }) => status === "waiting" || status === "sent",
+  );
+}
+
+/**
+ * The turn that another tab started and this one does not show. None while an own question is
+ * under way: the card of one's own turn can overtake its `accepted`.
+ * @param {State} state
+ * @returns {{message: string, reply: string} | null}
+ */
+export function turnToLoad(state) {
+  return pendingQuestions(state).some(({ status }) => status === "sent") ? null : state.unseen;
+}
+
+/**
+ * Apply one server frame.
+ * @param {State} state
+ * @param {Frame} frame
+ * @param {number} now milliseconds of any steady clock
+ * @returns {State}
+ */
+export function reduce(state, frame, now) {
+  switch (frame.type) {
+    case "info":
+      return { ...state, info: frame };
+    case "accepted":
+      return accept(state, frame);
+    case "error":
+      return fail(state, frame);
+    case "conversation":
+      return applyCard(state, frame);
+    case "status":
+    case "partial":
+    case "final":
+      return applyToReply(state, frame, now);
+    default:
+      return state;
+  }
+}
+
+/** @param {State} state @param {Frame} frame @param {number} now @returns {State} */
+function applyToReply(state, frame, now) {
+  const reply = state.replies[frame.reply];
+  // Frames of replies that are not shown here; and nothing follows an end.
+  if (!reply || !reply.isOpen) return state;
+  const apply = { status: applyStatus, partial: applyPartial, final: applyFinal }[frame.type];
+  const next = apply ? apply(reply, frame, now) : reply;
+  return next === reply ? state : withReply(state, next);
+}
+
+/** @param {Reply} reply @param {Frame} frame @param {number} now @returns {Reply} */
+function applyStatus(reply, frame, now) {
+  const done = frame.done ?? null;
+  const isDecoding = frame.stage === "decode" && done !== null;
+  const decodeStart = isDecoding ? (reply.decodeStart ?? { at: now, done }) : null;
+  return {
+    ...reply,
+    stage: frame.stage,
+    position: frame.position ?? null,
+    done,
+    total: frame.total ?? null,
+    etaS: frame.eta_s ?? null,
+    isResumed: frame.resumed === true,
+    decodeStart,
+    rate: isDecoding && decodeStart ? rateSince(decodeStart, done, now) : reply.rate,
+  };
+}
+
+/** @param {{at: number, done: number}} start @param {number} done @param {number} now */
+function rateSince(start, done, now) {
+  const seconds = (now - start.at) / 1000;
+  return seconds >= 0.5 && done > start.done ? (done - start.done) / seconds : null;
+}
+
+/** @param {Reply} reply @param {Frame} frame @returns {Reply} */
+function applyPartial(reply, frame) {
+  const { offset, content } = frame;
+  // Frames before this one were lost: nothing is shown until `resume` has brought them.
+  if (offset > reply.length) return reply.hasGap ? reply : { ...reply, hasGap: true };
+  const added = dropCodePoints(content, reply.length - offset);
+  const stage = reply.stage === "decode" ? reply.stage : "decode";
+  if (!added) return reply.hasGap ? { ...reply, hasGap: false } : reply;
+  return {
+    ...reply,
+    stage,
+    text: reply.text + added,
+    length: reply.length + countCodePoints(added),
+    hasGap: false,
+  };
+}
+
+/** @param {Reply} reply @param {Frame} frame @returns {Reply} */
+function applyFinal(reply, frame) {
+  return {
+    ...reply,
+    isOpen: false,
+    hasGap: false,
+    text: frame.content,
+    length: countCodePoints(frame.content),
+    html: frame.html,
+    finishReason: frame.finish_reason,
+    usage: frame.usage ?? {},
+    timings: frame.timings ?? {},
+    model: frame.model ?? "",
+    isDemo: frame.demo === true,
+  };
+}
+
+/** @param {State} state @param {Frame} frame @returns {State} */
+function accept(state, frame) {
+  const question = state.questions[frame.id];
+  if (!question || question.status === "accepted") return state;
+  const { conversation, message, reply } = frame;
+  const accepted = withQuestion(state, {
+    ...question,
+    status: "accepted",
+    error: "",
+    conversation,
+    message,
+    reply,
+  });
+  const isHere = state.conversation === null || state.conversation === conversation;
+  if (!isHere) return accepted;
+  const title = frame.title || state.title;
+  const here = { ...accepted, conversation, title };
+  if (here.replies[reply]) return here;
+  return addReply(here, reply, { imageCount: question.images.length });
+}
+
+/** @param {State} state @param {Frame} frame @returns {State} */
+function fail(state, frame) {
+  const reply = frame.reply && state.replies[frame.reply];
+  if (reply && reply.isOpen) {
+    return withReply(state, { ...reply, isOpen: false, hasGap: false, error: frame.content });
+  }
+  const question = frame.id && state.questions[frame.id];
+  if (question && question.status !== "accepted") {
+    return withQuestion(state, { ...question, status: "refused", error: frame.content });
+  }
+  return state;
+}
+
+/** @param {State} state @param {Frame} frame @returns {State} */
+function applyCard(state, frame) {
+  if (!state.conversation || frame.conversation !== state.conversation) return state;
+  if (frame.is_deleted) return { ...state, isDeleted: true };
+  const { message, reply } = frame;
+  const isKnown =
+    !reply ||
+    reply in state.replies ||
+    Object.values(state.questions).some((question) => question.reply === reply);
+  return { ...state, title: frame.title, unseen: isKnown ? state.unseen : { message, reply } };
+}
+
+/** @param {State} state @param {Question} question @returns {State} */
+function withQuestion(state, question) {
+  return { ...state, questions: { ...state.questions, [question.id]: question } };
+}
+
+/** @param {State} state @param {Reply} reply @returns {State} */
+function withReply(state, reply) {
+  return { ...state, replies: { ...state.replies, [reply.id]: reply } };
+}
+
+/** @param {string} id @returns {Reply} */
+function newReply(id) {
+  return {
+    id,
+    imageCount: 0,
+    isOpen: true,
+    stage: "",
+    position: null,
+    done: null,
+    total: null,
+    etaS: null,
+    isResumed: false,
+    text: "",
+    length: 0,
+    hasGap: false,
+    html: null,
+    finishReason: "",
+    usage: {},
+    timings: {},
+    model: "",
+    isDemo: false,
+    error: "",
+    rate: null,
+    decodeStart: null,
+  };
+}

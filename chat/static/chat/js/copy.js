@@ -1,0 +1,57 @@
+/**
+ * The copy buttons of answers and of code blocks. Owns their feedback; changes nothing else.
+ */
+
+import { onWithin } from "./dom.js";
+import { say } from "./texts.js";
+
+/**
+ * Watch the transcript for copy buttons.
+ * @param {Element} list
+ * @param {(text: string) => void} toast
+ * @param {(replyId: string) => string | null} sourceOf the Markdown of a reply, where it is known
+ * @returns {() => void}
+ */
+export function watchCopyButtons(list, toast, sourceOf) {
+  const releases = [
+    onWithin(list, "click", "copy-code", (button) => {
+      copy(button.closest(".code-block").querySelector("pre").textContent, toast);
+    }),
+    onWithin(list, "click", "copy-answer", (button) => {
+      const message = button.closest("[data-message]");
+      const body = message.querySelector("[data-body]");
+      copy(sourceOf(message.dataset.message) ?? body.innerText, toast);
+    }),
+  ];
+  return () => releases.forEach((release) => release());
+}
+
+/** @param {string} text @param {(text: string) => void} toast */
+async function copy(text, toast) {
+  const isCopied = (await copyModern(text)) || copyOld(text);
+  toast(say(isCopied ? "copied" : "copy_failed"));
+}
+
+/** @param {string} text @returns {Promise<boolean>} */
+async function copyModern(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return false; // Absent on plain http, or not allowed.
+  }
+}
+
+/** @param {string} text @returns {boolean} */
+function copyOld(text) {
+  const area = document.createElement("textarea");
+  area.value = text;
+  area.className = "visually-hidden";
+  const focused = document.activeElement;
+  document.body.append(area);
+  area.select();
+  const isCopied = document.execCommand("copy");
+  area.remove();
+  if (focused instanceof HTMLElement) focused.focus();
+  return isCopied;
+}

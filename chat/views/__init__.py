@@ -1,0 +1,1 @@
+"""The server-rendered pages, and the fragments that the pages load later."""

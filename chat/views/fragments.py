@@ -1,0 +1,36 @@
+"""Pieces of the page that it loads later: one message, the conversation list."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from chat import access
+from chat.views.guard import page
+from chat.views.sidebar import sidebar_page
+from chat.views.transcript import MessageCard
+
+
+@page
+def message(
+    request: HttpRequest, conversation_id: uuid.UUID, message_id: uuid.UUID
+) -> HttpResponse:
+    """Render one message, for a tab that has not seen it yet."""
+    shown = access.message_for(request.user, message_id)
+    if shown.conversation_id != conversation_id:
+        raise Http404
+    return render(request, "chat/_message.html", {"message": MessageCard.of(shown)})
+
+
+@page
+def conversations(request: HttpRequest) -> HttpResponse:
+    """Render a page of the conversation list, searched by `q`."""
+    listed = sidebar_page(
+        request.user, query=request.GET.get("q", ""), page=request.GET.get("page", "1")
+    )
+    current = request.GET.get("current", "")
+    return render(
+        request, "chat/_conversations.html", {"sidebar": listed, "current_id": current}
+    )

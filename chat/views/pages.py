@@ -1,0 +1,100 @@
+"""The chat page: empty, or with a conversation."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+
+from chat import access
+from chat.models import Conversation
+from chat.services import conversations
+from chat.views.guard import page
+from chat.views.page_texts import example_questions, page_texts
+from chat.views.sidebar import sidebar_page
+from chat.views.transcript import MessageCard, blank_cards, cards
+
+STYLESHEETS = tuple(
+    f"chat/css/{name}.css"
+    for name in (
+        "layout",
+        "sidebar",
+        "message",
+        "prose",
+        "composer",
+        "attachments",
+        "welcome",
+        "dialogs",
+    )
+)
+# Named here so that the browser asks for all of them at once, not one import after another.
+MODULES = tuple(
+    f"chat/js/{name}.js"
+    for name in (
+        "protocol",
+        "conversation_state",
+        "socket",
+        "message_view",
+        "composer",
+        "attachments",
+        "sidebar",
+    )
+)
+
+
+@page
+def home(request: HttpRequest) -> HttpResponse:
+    """Show the page for a new conversation."""
+    return _chat(request, conversation=None, messages=[])
+
+
+@page
+def conversation(request: HttpRequest, conversation_id: uuid.UUID) -> HttpResponse:
+    """Show a conversation with all that is written so far."""
+    shown = access.conversation_for(request.user, conversation_id)
+    branch = conversations.shown_branch(shown)
+    return _chat(request, conversation=shown, messages=cards(branch))
+
+
+def _chat(
+    request: HttpRequest, *, conversation: Conversation | None, messages: list[MessageCard]
+) -> HttpResponse:
+    context = {
+        "conversation": conversation,
+        "messages_shown": messages,
+        "sidebar": sidebar_page(request.user),
+        "page_data": _page_data(request, conversation),
+        "stylesheets": STYLESHEETS,
+        "modules": MODULES,
+        "example_questions": example_questions(),
+        **blank_cards(),
+    }
+    return render(request, "chat/chat.html", context)
+
+
+def _page_data(request: HttpRequest, conversation: Conversation | None) -> dict[str, Any]:
+    """Give the scripts what they cannot know; no secret, it stands in the page's source."""
+    return {
+        "user": request.user.pk,
+        "conversation": str(conversation.pk) if conversation else None,
+        "urls": {
+            "home": reverse("chat:home"),
+            "sidebar": reverse("chat:conversations"),
+            "login": reverse("account_login"),
+            "images": "/api/images/",
+            "conversations": "/api/conversations/",
+            "socket": "/ws/chat/",
+        },
+        "csrf_cookie": settings.CSRF_COOKIE_NAME,
+        # Until the socket's `info` says so itself.
+        "limits": {
+            "text_chars": settings.VL_TEXT_CHARS,
+            "images_per_turn": settings.VL_IMAGES_PER_TURN,
+            "upload_bytes": settings.VL_UPLOAD_BYTES,
+        },
+        "texts": page_texts(),
+    }

@@ -1,0 +1,155 @@
+"""Messages as the page shows them: what the partial `chat/_message.html` reads.
+
+The same partial, given a blank card, fills the templates that the live page clones, so a message
+looks alike whether the server or the browser drew it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.utils.translation import gettext as _
+
+from chat.errors import TEXTS, ErrorCode
+from chat.models import Message, Reply
+from chat.rendering import render
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from django.utils.safestring import SafeString
+
+    from chat.models import Image
+
+
+@dataclass(frozen=True, slots=True)
+class PictureCard:
+    """A picture within a message."""
+
+    id: str
+    width_px: int
+    height_px: int
+
+    @classmethod
+    def of(cls, image: Image) -> PictureCard:
+        """Read a stored picture."""
+        return cls(str(image.pk), image.width_px, image.height_px)
+
+    @property
+    def url(self) -> str:
+        """Address of the picture; `?size=thumb` gives the small one."""
+        return f"/api/images/{self.id}/"
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerCard:
+    """A reply as it stands."""
+
+    state: str = ""
+    text: str = ""
+    model: str = ""
+    is_demo: bool = False
+    finish_reason: str = ""
+    error_code: str = ""
+    completion_tokens: int = 0
+    first_token_s: float = 0
+    tokens_per_s: float = 0
+
+    @classmethod
+    def of(cls, reply: Reply) -> AnswerCard:
+        """Read a stored reply."""
+        return cls(
+            state=reply.state,
+            text=reply.text,
+            model=reply.model,
+            is_demo=reply.is_demo,
+            finish_reason=reply.finish_reason,
+            error_code=reply.error_code,
+            completion_tokens=reply.usage.get("completion_tokens") or 0,
+            first_token_s=(reply.timings.get("first_token_ms") or 0) / 1000,
+            tokens_per_s=reply.timings.get("tokens_per_s") or 0,
+        )
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the end is still to come."""
+        return self.state in (Reply.State.QUEUED, Reply.State.RUNNING)
+
+    @property
+    def html(self) -> SafeString:
+        """The text rendered, for answers that have ended."""
+        return render(self.text)
+
+    @property
+    def text_chars(self) -> int:
+        """Length in code points: the offset from which the live text goes on."""
+        return len(self.text)
+
+    @property
+    def error_text(self) -> str:
+        """What went wrong, for people."""
+        if not self.error_code:
+            return ""
+        try:
+            text = str(TEXTS[ErrorCode(self.error_code)])
+        except ValueError:
+            text = str(TEXTS[ErrorCode.GENERATION_FAILED])
+        return text.format(detail="", limit="")
+
+    @property
+    def note(self) -> str:
+        """Why the answer ended, where that is not plain."""
+        return end_notes().get(self.finish_reason, "")
+
+
+@dataclass(frozen=True, slots=True)
+class MessageCard:
+    """A question or an answer of the shown branch."""
+
+    role: str
+    id: str = ""
+    parent: str = ""
+    text: str = ""
+    pictures: tuple[PictureCard, ...] = ()
+    answer: AnswerCard = AnswerCard()
+
+    @classmethod
+    def of(cls, message: Message) -> MessageCard:
+        """Read a stored message with its reply and pictures."""
+        reply = getattr(message, "reply", None)
+        return cls(
+            role=message.role,
+            id=str(message.pk),
+            parent=str(message.parent_id or ""),
+            text=message.text,
+            pictures=tuple(PictureCard.of(image) for image in message.images.all()),
+            answer=AnswerCard.of(reply) if reply else AnswerCard(),
+        )
+
+    @property
+    def is_question(self) -> bool:
+        """Whether a person wrote it."""
+        return self.role == Message.Role.USER
+
+
+def end_notes() -> dict[str, str]:
+    """Texts for the ends that need a word, by finish reason."""
+    return {
+        Reply.FinishReason.STOPPED: _("Stopped."),
+        Reply.FinishReason.LENGTH: _("Cut off at the length limit."),
+        Reply.FinishReason.REPETITION: _("Ended because the model began to repeat itself."),
+    }
+
+
+def cards(messages: Iterable[Message]) -> list[MessageCard]:
+    """Read the messages of a branch, in order."""
+    return [MessageCard.of(message) for message in messages]
+
+
+def blank_cards() -> dict[str, MessageCard]:
+    """Give the cards that fill the templates which the live page clones."""
+    return {
+        "blank_question": MessageCard(role=Message.Role.USER),
+        "blank_answer": MessageCard(role=Message.Role.ASSISTANT),
+    }

@@ -1,0 +1,135 @@
+"""One question from a shell: `python -m inference [--model FOLDER] [--image FILE]... "question"`.
+
+The answer streams to standard output, progress goes to standard error; `--json` prints one JSON
+line an event instead.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from inference.config import BackendName, Dtype, InferenceConfig
+from inference.errors import InferenceError
+from inference.requests import (
+    ChatMessage,
+    Event,
+    Failed,
+    Finished,
+    GenerationRequest,
+    ImagePart,
+    PixelBudget,
+    Role,
+    SamplingOptions,
+    StageProgress,
+    TextDelta,
+    TextPart,
+)
+from inference.service import InferenceService, ServiceState
+
+LOADING_DEADLINE_S = 24 * 3600.0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Answer the question of the command line; return 0 if the answer is whole."""
+    arguments = _make_parser().parse_args(argv)
+    logging.basicConfig(
+        level=logging.INFO if arguments.verbose else logging.WARNING, stream=sys.stderr
+    )
+    service = InferenceService(_make_config(arguments))
+    service.add_listener(_show_state)
+    service.start()
+    try:
+        service.wait_ready(LOADING_DEADLINE_S)
+        generation = service.submit(_make_request(arguments))
+        show = _show_json if arguments.json else _show_text
+        failed = False
+        for event in generation:
+            show(event)
+            failed = failed or isinstance(event, Failed)
+    except (InferenceError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        service.close()
+    return int(failed)
+
+
+def _make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m inference", description=__doc__)
+    parser.add_argument("question")
+    parser.add_argument(
+        "--image", type=Path, action="append", default=[], help="may be given again"
+    )
+    parser.add_argument("--model", help="a folder or a hub name; none: the 2B model, or the demo")
+    parser.add_argument("--backend", type=BackendName, default=BackendName.TRANSFORMERS)
+    parser.add_argument("--dtype", type=Dtype, default=Dtype.AUTO, help="auto, bf16 or fp32")
+    parser.add_argument("--threads", type=int, default=0, help="0: all physical cores")
+    parser.add_argument("--pixels", type=PixelBudget, default=PixelBudget.BALANCED)
+    parser.add_argument("--max-tokens", type=int, default=512)
+    parser.add_argument("--temperature", type=float, default=0.7)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--offline", action="store_true", help="never ask a model hub")
+    parser.add_argument("--json", action="store_true", help="one JSON line an event")
+    parser.add_argument("--verbose", action="store_true", help="log to standard error")
+    return parser
+
+
+def _make_config(arguments: argparse.Namespace) -> InferenceConfig:
+    return InferenceConfig(
+        backend=arguments.backend,
+        model=arguments.model,
+        dtype=arguments.dtype,
+        threads=arguments.threads,
+        hub_offline=arguments.offline,
+    )
+
+
+def _make_request(arguments: argparse.Namespace) -> GenerationRequest:
+    files = [path.read_bytes() for path in arguments.image]
+    images = [ImagePart(data, hashlib.sha256(data).hexdigest()) for data in files]
+    return GenerationRequest(
+        id="shell",
+        messages=(ChatMessage(Role.USER, (*images, TextPart(arguments.question))),),
+        options=SamplingOptions(
+            max_tokens=arguments.max_tokens, temperature=arguments.temperature, seed=arguments.seed
+        ),
+        pixels=arguments.pixels,
+    )
+
+
+def _show_state(state: ServiceState) -> None:
+    share = f" {100 * state.done // state.total} %" if state.total else ""
+    print(f"{state.phase}: {state.message}{share}", file=sys.stderr)
+
+
+def _show_text(event: Event) -> None:
+    if isinstance(event, TextDelta):
+        print(event.text, end="", flush=True)
+    elif isinstance(event, StageProgress):
+        print(f"{event.stage} {event.done}/{event.total}", file=sys.stderr)
+    elif isinstance(event, Finished):
+        print()
+        print(
+            f"{event.finish_reason}, {event.usage}, {event.timings}, {event.model}", file=sys.stderr
+        )
+    else:
+        print(f"{event.code}: {event.message}", file=sys.stderr)
+
+
+def _show_json(event: Event) -> None:
+    print(
+        json.dumps({"event": type(event).__name__, **asdict(event)}, ensure_ascii=False), flush=True
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,302 @@
+"""A vision-language model loaded by transformers, and one answer of it.
+
+`generate` runs in the calling slot's thread; its hooks choose by position-seeded sampling, stream
+each token, and stop within one token while decoding or one layer before that. No state outlives an
+answer: every request prefills its whole conversation (`cached_tokens` is 0).
+`torchvision_shim.ensure_torchvision` must have run before this module is imported.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from time import monotonic
+from typing import Any
+
+import torch
+from transformers import (
+    AutoModelForImageTextToText,
+    AutoProcessor,
+    GenerationConfig,
+    LogitsProcessorList,
+    StoppingCriteriaList,
+)
+from transformers.utils import logging as transformers_logging
+
+from inference.backends.base import Cancellation, Emit, ModelFiles, ReportProgress
+from inference.backends.generate_hooks import ChosenTokenOnly, StopWhenCancelled, TokenStream
+from inference.backends.layer_watch import AnswerStoppedError, LayerWatch, PrefillProgress
+from inference.backends.number_format import choose_dtype
+from inference.backends.processor_cores import count_physical_cores
+from inference.backends.vision_input import Inputs, VisionInput
+from inference.config import InferenceConfig
+from inference.errors import ErrorCode, InferenceError
+from inference.images import ImageLimits
+from inference.model_folder import weigh_model_folder
+from inference.requests import (
+    Finished,
+    FinishReason,
+    GenerationRequest,
+    TextDelta,
+    Timings,
+    Usage,
+)
+from inference.tokenizer import IncrementalDetokenizer
+
+LOADING_BAR = "Loading weights"
+# transformers keeps its progress hook in a global; two loads at once would report to each other.
+_loading = threading.Lock()
+
+
+def load_vision_language_model(
+    files: ModelFiles, config: InferenceConfig, report: ReportProgress
+) -> VisionLanguageModel:
+    """Load processor and weights from `files.folder`, reporting how many weights are in place.
+
+    Raises:
+        InferenceError: `model_unavailable` if weights of the model are missing from its files.
+    """
+    folder = files.folder
+    if folder is None:
+        raise InferenceError(ErrorCode.MODEL_UNAVAILABLE, f"{files.name} has no folder.")
+    threads = config.threads or count_physical_cores()
+    torch.set_num_threads(threads)
+    load_processor: Any = AutoProcessor.from_pretrained  # untyped in the library
+    processor = load_processor(folder, local_files_only=True)
+    dtype = choose_dtype(config.dtype, weigh_model_folder(folder))
+    with _loading:
+        restore = transformers_logging.set_tqdm_hook(_make_bar_hook(report))
+        try:
+            # Untyped in the library: with output_loading_info it returns a pair.
+            loaded: Any = AutoModelForImageTextToText.from_pretrained(
+                folder, dtype=dtype, local_files_only=True, output_loading_info=True
+            )
+        finally:
+            transformers_logging.set_tqdm_hook(restore)
+    model, info = loaded
+    # transformers fills missing weights with random numbers and only warns.
+    missing = sorted(info["missing_keys"])
+    if missing:
+        raise InferenceError(
+            ErrorCode.MODEL_UNAVAILABLE,
+            f"The weight files of {files.name} lack {len(missing)} weights, such as {missing[0]}.",
+        )
+    model.eval().requires_grad_(requires_grad=False)
+    return VisionLanguageModel(model, processor, files=files, config=config, threads=threads)
+
+
+class VisionLanguageModel:
+    """Answers requests with one loaded model; see `backends.base.LoadedModel`."""
+
+    def __init__(
+        self,
+        model: Any,  # any architecture
+        processor: Any,
+        *,
+        files: ModelFiles,
+        config: InferenceConfig,
+        threads: int,
+    ) -> None:
+        """Put hooks into the model's layers and read what its configuration says about tokens."""
+        self._model = model
+        self._tokenizer = processor.tokenizer
+        self._files = files
+        self._threads = threads
+        self._max_tokens = config.max_tokens
+        text_config = model.config.get_text_config()
+        positions = int(getattr(text_config, "max_position_embeddings", config.context_tokens))
+        self._input = VisionInput(
+            processor,
+            model_type=model.config.model_type,
+            context_tokens=min(config.context_tokens, positions),
+        )
+        self._image_token_id = getattr(model.config, "image_token_id", None)
+        self._eos_ids = _list_eos_ids(model.generation_config, self._tokenizer)
+        # Our own hooks choose the tokens; the checkpoint's sampling settings must not act a second
+        # time.
+        model.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
+            eos_token_id=sorted(self._eos_ids), pad_token_id=min(self._eos_ids)
+        )
+        self._watch = LayerWatch(model)
+
+    @property
+    def name(self) -> str:
+        """Return the name that stands on every answer."""
+        return self._files.name
+
+    @property
+    def demo(self) -> bool:
+        """Say whether this is the bundled demo model."""
+        return self._files.demo
+
+    @property
+    def image_limits(self) -> ImageLimits:
+        """Return how this model cuts pictures into tokens."""
+        return self._input.limits
+
+    def answer(
+        self, request: GenerationRequest, *, emit: Emit, cancellation: Cancellation
+    ) -> Finished:
+        """Answer one request in the calling thread; see `backends.base.LoadedModel.answer`."""
+        began = monotonic()
+        torch.set_num_threads(self._threads)  # holds for the calling thread only
+        max_tokens = min(request.options.max_tokens, self._max_tokens)
+        inputs = self._input.build(request, max_tokens)
+        progress = PrefillProgress(
+            emit=emit, cancellation=cancellation, prompt_tokens=inputs["input_ids"].shape[1]
+        )
+        writer = _AnswerWriter(
+            request.prefix_token_ids,
+            detokenizer=IncrementalDetokenizer(self._decode),
+            eos_ids=self._eos_ids,
+            emit=emit,
+            progress=progress,
+        )
+        try:
+            if not cancellation.is_set and len(writer.answer_ids) < max_tokens:
+                self._generate(request, inputs, writer=writer, cancellation=cancellation)
+        except AnswerStoppedError:
+            pass
+        except RuntimeError as error:
+            # What torch raises when the system refuses memory.
+            if "allocate memory" in str(error):
+                raise MemoryError from error
+            raise
+        return Finished(
+            writer.finish_reason(is_cancelled=cancellation.is_set),
+            self._count_usage(request, inputs, len(writer.answer_ids)),
+            writer.timings(began),
+            self.name,
+            self.demo,
+        )
+
+    def close(self) -> None:
+        """Let go of the weights; the memory is free when the last reference is."""
+        self._model = None
+
+    def _generate(
+        self,
+        request: GenerationRequest,
+        inputs: Inputs,
+        *,
+        writer: _AnswerWriter,
+        cancellation: Cancellation,
+    ) -> None:
+        prompt_length = inputs["input_ids"].shape[1] - len(request.prefix_token_ids)
+        chooser = ChosenTokenOnly(
+            prompt_ids=inputs["input_ids"][0, :prompt_length].tolist(),
+            answer_ids=writer.answer_ids,
+            options=request.options,
+        )
+        max_tokens = min(request.options.max_tokens, self._max_tokens)
+        with torch.inference_mode(), self._watch.watching(writer.progress):
+            self._model.generate(
+                **inputs,
+                do_sample=False,
+                max_new_tokens=max_tokens - len(writer.answer_ids),
+                logits_processor=LogitsProcessorList([chooser]),
+                stopping_criteria=StoppingCriteriaList([StopWhenCancelled(cancellation)]),
+                streamer=TokenStream(writer.take_token),
+            )
+
+    def _decode(self, token_ids: Iterable[int]) -> str:
+        text = self._tokenizer.decode(
+            list(token_ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+        return str(text)
+
+    def _count_usage(self, request: GenerationRequest, inputs: Inputs, answered: int) -> Usage:
+        prompt = inputs["input_ids"][
+            0, : inputs["input_ids"].shape[1] - len(request.prefix_token_ids)
+        ]
+        image_tokens = 0
+        if self._image_token_id is not None:
+            image_tokens = int((prompt == self._image_token_id).sum())
+        return Usage(len(prompt), 0, image_tokens, answered)
+
+
+class _AnswerWriter:
+    """The answer while it grows: its tokens, its text events, and when they came."""
+
+    def __init__(
+        self,
+        prefix: Iterable[int],
+        *,
+        detokenizer: IncrementalDetokenizer,
+        eos_ids: frozenset[int],
+        emit: Emit,
+        progress: PrefillProgress,
+    ) -> None:
+        self.answer_ids = list(prefix)
+        self.progress = progress
+        self._detokenizer = detokenizer
+        # The prefix's text was sent when its tokens were accepted; only its unfinished end is
+        # still to come.
+        detokenizer.feed_all(self.answer_ids)
+        self._prefix_length = len(self.answer_ids)
+        self._eos_ids = eos_ids
+        self._emit = emit
+        self._has_ended = False
+        self._first_at: float | None = None
+
+    def take_token(self, token_id: int) -> None:
+        self.progress.end()
+        if self._first_at is None:
+            self._first_at = monotonic()
+        if token_id in self._eos_ids:
+            self._has_ended = True
+            return
+        self.answer_ids.append(token_id)
+        self._emit(TextDelta(self._detokenizer.feed(token_id), (token_id,)))
+
+    def finish_reason(self, *, is_cancelled: bool) -> FinishReason:
+        if self._has_ended:
+            return FinishReason.STOP
+        return FinishReason.STOPPED if is_cancelled else FinishReason.LENGTH
+
+    def timings(self, began: float) -> Timings:
+        now = monotonic()
+        first_at = self._first_at or now
+        # The first token belongs to the prefill; the speed is that of those behind it.
+        decoded = len(self.answer_ids) - self._prefix_length - 1 + self._has_ended
+        return Timings(
+            vision_ms=self.progress.vision_ms,
+            prefill_ms=self.progress.prefill_ms,
+            first_token_ms=round((first_at - began) * 1000) if self._first_at else 0,
+            total_ms=round((now - began) * 1000),
+            tokens_per_s=round(max(decoded, 0) / (now - first_at), 2) if now > first_at else 0.0,
+        )
+
+
+def _list_eos_ids(generation_config: Any, tokenizer: Any) -> frozenset[int]:
+    """Return all token ids that end an answer. Source.
+
+    Generation_config.json, tokenizer_config.json.
+    """
+    configured = generation_config.eos_token_id
+    ids = configured if isinstance(configured, list) else [configured]
+    known = frozenset(int(i) for i in (*ids, tokenizer.eos_token_id) if i is not None)
+    if not known:
+        raise InferenceError(
+            ErrorCode.MODEL_UNAVAILABLE,
+            "The model does not say which token ends an answer (generation_config.json).",
+        )
+    return known
+
+
+def _make_bar_hook(report: ReportProgress) -> Any:  # the type is transformers' own
+    """Return a hook that turns transformers' progress bar over the weights into reports."""
+
+    def hook(factory: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if kwargs.get("desc") != LOADING_BAR or not args:
+            return factory(*args, **kwargs)
+        return _report_items(list(args[0]), report)
+
+    return hook
+
+
+def _report_items(items: list[Any], report: ReportProgress) -> Iterator[Any]:
+    for done, item in enumerate(items):
+        report(done, len(items))
+        yield item
+    report(len(items), len(items))

@@ -1,0 +1,60 @@
+"""The settings of the inference service, as one frozen value.
+
+Whoever starts the service fills it in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from inference.requests import PixelBudget
+
+DEFAULT_MODEL = "Qwen/Qwen3-VL-2B-Instruct"
+DEFAULT_HUB_ENDPOINT = "https://huggingface.co"
+DEFAULT_MODELSCOPE_ENDPOINT = "https://modelscope.cn"
+
+
+class BackendName(StrEnum):
+    """The kinds of model runtime."""
+
+    TRANSFORMERS = "transformers"
+    SCRIPTED = "scripted"
+
+
+class Dtype(StrEnum):
+    """The number format of the weights while they compute."""
+
+    AUTO = "auto"
+    BF16 = "bf16"
+    FP32 = "fp32"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InferenceConfig:
+    """Everything the service may be told; safe as it stands.
+
+    `model` is a hub name, a folder, or None: the default 2B model where it is at hand, the demo
+    model until then. `threads` 0 means all physical cores. `max_tokens` caps each answer,
+    `context_tokens` prompt and answer together. `slots` is how many answers run at once;
+    `max_queue` how many more may wait. `cache_dir` is the hub cache (None: the hub library's own
+    place), `modelscope_cache_dir` ModelScope's. `demo_dir` holds the demo model's weights (None:
+    the bundled ones).
+    """
+
+    backend: BackendName = BackendName.TRANSFORMERS
+    model: str | None = None
+    threads: int = 0
+    dtype: Dtype = Dtype.AUTO
+    max_tokens: int = 2048
+    context_tokens: int = 20_480
+    pixels: PixelBudget = PixelBudget.BALANCED
+    max_queue: int = 32
+    slots: int = 1
+    hub_endpoint: str = DEFAULT_HUB_ENDPOINT
+    hub_offline: bool = False
+    modelscope_endpoint: str = DEFAULT_MODELSCOPE_ENDPOINT
+    cache_dir: Path | None = None
+    modelscope_cache_dir: Path | None = None
+    demo_dir: Path | None = None

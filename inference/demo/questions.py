@@ -1,0 +1,347 @@
+"""Questions about a scene and their only right answers, in English and Chinese.
+
+Every `ask_*` function takes a source of chance, a scene and a language and returns a Turn, or None
+when the scene allows no unambiguous question of that kind.
+"""
+
+import json
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from inference.demo import REFUSAL
+from inference.demo.drawing import COLOURS, CORNERS, MIDDLE, SHAPES, Box, Drawn, Scene
+from inference.demo.languages import CHINESE, ENGLISH, Language, Target
+
+BOX_UNITS: Final = 1000
+BOX_STEP: Final = 10
+_NOUNS: Final = ("shape", "shape", "shape", "object", "thing", "figure")
+_PICTURES: Final = ("picture", "picture", "image", "drawing")
+_POLITE: Final = ("please ", "can you tell me ", "tell me ", "and ", "so ", "now ", "ok, ", "hey, ")
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One question with its answer; `about` is the shape that `it` means in a follow-up."""
+
+    kind: str
+    question: str
+    answer: str
+    about: Drawn | None = None
+    follow: str = ""
+
+
+def matching(scene: Scene, target: Target) -> list[Drawn]:
+    """The scene's shapes that fit a target, in reading order."""
+    shape, colour = target
+    return [t for t in scene.things if shape in (None, t.shape) and colour in (None, t.colour)]
+
+
+def phrase(rng: random.Random, language: Language, template: str, **slots: str) -> str:
+    """Fill a template and vary spelling, case, closing mark and politeness."""
+    text = template.replace("{picture}", rng.choice(_PICTURES)).replace(
+        "{noun}", rng.choice(_NOUNS)
+    )
+    if language.code == "zh":
+        text = text.format(**slots)
+        return text.rstrip("？。") if rng.random() < 0.3 else text
+    if rng.random() < 0.5:
+        text = text.replace("colour", "color").replace("centre", "center")
+    if rng.random() < 0.2:
+        text = text.replace("what is", "what's").replace("where is", "where's")
+    text = text.replace("{color}", "{colour}").format(**slots)
+    if rng.random() < 0.08:
+        polite = rng.choice(_POLITE)
+        text = text if polite.startswith("can") and not text.endswith("?") else polite + text
+    if rng.random() < 0.3:
+        text = text.rstrip("?.")
+    elif rng.random() < 0.03:
+        text = text.rstrip("?.") + rng.choice((" ?", "!", "??", ", please?"))
+    return text[0].upper() + text[1:] if rng.random() < 0.6 else text
+
+
+def _question(rng: random.Random, language: Language, kind: str, **slots: str) -> str:
+    return phrase(rng, language, rng.choice(language.questions[kind]), **slots)
+
+
+def pick_target(rng: random.Random, scene: Scene, *, open_share: float = 0.0) -> Target:
+    """A target that is in the scene about half of the time; (None, None) at `open_share`."""
+    if rng.random() < open_share:
+        return (None, None)
+    shape, colour = rng.choice(SHAPES), rng.choice(list(COLOURS))
+    if scene.things and rng.random() < 0.65:
+        thing = rng.choice(scene.things)
+        shape = thing.shape if rng.random() < 0.9 else shape
+        colour = thing.colour if rng.random() < 0.9 else colour
+    return rng.choices(((shape, None), (None, colour), (shape, colour)), (0.45, 0.2, 0.35))[0]
+
+
+def ask_count(rng: random.Random, scene: Scene, language: Language) -> Turn | None:
+    """How many shapes, circles, red shapes or red circles."""
+    target = pick_target(rng, scene, open_share=0.5)
+    count = len(matching(scene, target))
+    many = language.many(target, rng.choice(_NOUNS))
+    answer = language.answers["count"].format(number=language.numbers[count])
+    return Turn("count", _question(rng, language, "count", many=many), answer, follow="count")
+
+
+def _absent(language: Language, target: Target) -> str:
+    return language.answers["absent"].format(the=language.name(target))
+
+
+def _colour(language: Language, colour: str) -> str:
+    name = language.colours[colour]
+    return language.answers["colour"].format(colour=name, Colour=name.capitalize())
+
+
+def ask_colour(rng: random.Random, scene: Scene, language: Language) -> Turn | None:
+    """The colour of a shape, which may be absent, or of the only shape there is."""
+    shape: str | None = rng.choice(SHAPES)
+    if scene.things and rng.random() < 0.85:
+        shape = rng.choice(scene.things).shape
+    noun = ""
+    if len(scene.things) == 1 and rng.random() < 0.3:
+        shape, noun = None, rng.choice(_NOUNS)
+        if rng.random() < 0.5:
+            answer = _colour(language, scene.things[0].colour)
+            question = _question(rng, language, "colour_it")
+            return Turn("colour", question, answer, scene.things[0])
+    found = matching(scene, (shape, None))
+    if len({thing.colour for thing in found}) > 1:
+        return None
+    name = language.name((shape, None), noun or "shape")
+    answer = _colour(language, found[0].colour) if found else _absent(language, (shape, None))
+    about = found[0] if len(found) == 1 else None
+    return Turn("colour", _question(rng, language, "colour", shape=name), answer, about, "colour")
+
+
+def _place(language: Language, place: str) -> str:
+    key = "where_middle" if place == MIDDLE else "where"
+    return language.answers[key].format(place=language.places[place])
+
+
+def ask_where(rng: random.Random, scene: Scene, language: Language) -> Turn | None:
+    """The place of a shape, which may be absent."""
+    target = pick_target(rng, scene)
+    found = matching(scene, target)
+    if len(found) > 1 or (not found and rng.random() < 0.6):
+        return None
+    question = _question(rng, language, "where", the=language.name(target))
+    if not found:
+        return Turn("where", question, _absent(language, target), follow="where")
+    return Turn("where", question, _place(language, found[0].place), found[0], "where")
+
+
+def ask_what_at(rng: random.Random, scene: Scene, language: Language) -> Turn | None:
+    """What is at a place, or nothing."""
+    place = rng.choice((*CORNERS, MIDDLE))
+    if scene.things and rng.random() < 0.7:
+        place = rng.choice(scene.things).place
+    found = [thing for thing in scene.things if thing.place == place]
+    kind = "what_middle" if place == MIDDLE else "what_at"
+    question = _question(rng, language, kind, place=language.places[place])
+    if not found:
+        return Turn("what_at", question, language.answers["nothing"])
+    one = language.one((found[0].shape, found[0].colour))
+    answer = language.answers["what_at"].format(One=one[0].upper() + one[1:], one=one)
+    return Turn("what_at", question, answer, found[0])
+
+
+def ask_exist(rng: random.Random, scene: Scene, language: Language) -> Turn | None:
+    """Whether there is such a shape, or whether a shape has a colour."""
+    if scene.things and rng.random() < 0.2:
+        thing = rng.choice(scene.things)
+        colour = thing.colour if rng.random() < 0.5 else rng.choice(list(COLOURS))
+        if len(matching(scene, (thing.shape, None))) == 1:
+            yes, no = ("is", "is_not") if language.code == "zh" else ("yes", "no")
+            slots = {"shape": language.shapes[thing.shape], "colour": language.colours[colour]}
+            question = _question(rng, language, "is_colour", **slots)
+            return Turn("exist", question, language.answers[yes if colour == thing.colour else no])
+    target = pick_target(rng, scene)
+    noun = rng.choice(_NOUNS)
+    slots = {"one": language.one(target, noun), "many": language.many(target, noun)}
+    answer = language.answers["yes" if matching(scene, target) else "no"]
+    return Turn("exist", _question(rng, language, "exist", **slots), answer)
+
+
+def ask_which_shape(rng: random.Random, scene: Scene, language: Language) -> Turn | None:
+    """Which shape has a colour; English only."""
+    colour = rng.choice([thing.colour for thing in scene.things] or list(COLOURS))
+    found = matching(scene, (None, colour))
+    if len(found) != 1 or language.code != "en":
+        return None
+    one = language.one((found[0].shape, found[0].colour))
+    question = _question(rng, language, "which_shape", colour=colour)
+    return Turn("what_at", question, f"{one[0].upper()}{one[1:]}.", found[0])
+
+
+def describe(scene: Scene, language: Language) -> str:
+    """The one description of a drawn scene in a language."""
+    answers = language.answers
+    if scene.kind == "text":
+        key = "number_in" if scene.text.isdigit() else "word_in"
+        return answers[key].format(text=scene.text, colour=language.colours[scene.text_colour])
+    if not scene.things:
+        return answers["empty"]
+    parts = []
+    for thing in scene.things:
+        key = "thing_middle" if thing.place == MIDDLE else "thing_at"
+        one = language.one((thing.shape, thing.colour))
+        parts.append(answers[key].format(one=one, place=language.places[thing.place]))
+    text = answers["comma"].join(parts[:-1]) + (answers["and"] if parts[1:] else "") + parts[-1]
+    return text[0].upper() + text[1:] + answers["stop"]
+
+
+def ask_describe(rng: random.Random, scene: Scene, language: Language) -> Turn | None:
+    """What the whole picture shows."""
+    about = scene.things[0] if len(scene.things) == 1 else None
+    return Turn("describe", _question(rng, language, "describe"), describe(scene, language), about)
+
+
+def ask_read(rng: random.Random, scene: Scene, language: Language) -> Turn | None:
+    """The word or number in the picture, or that there is none."""
+    what = "number" if scene.text.isdigit() else "word"
+    if not scene.text:
+        what = rng.choice(("number", "word"))
+    answer = language.answers["read" if scene.text else "no_text"].format(text=scene.text)
+    question = _question(rng, language, "read", what=what)
+    if not scene.text and "text" not in question and "say" not in question:
+        return None
+    return Turn("read" if scene.text else "exist", question, answer)
+
+
+def ask_text_colour(rng: random.Random, scene: Scene, language: Language) -> Turn | None:
+    """The colour of the writing, or whether it is a number or a word."""
+    if not scene.text:
+        return None
+    what = "number" if scene.text.isdigit() else "word"
+    if language.code == "en" and rng.random() < 0.25:
+        return Turn("read", _question(rng, language, "text_kind"), language.answers[what])
+    question = _question(rng, language, "text_colour", what=what)
+    return Turn("colour", question, _colour(language, scene.text_colour))
+
+
+def box_units(box: Box) -> list[int]:
+    """A box in thousandths of width and height, each rounded to ten."""
+    steps = BOX_UNITS // BOX_STEP
+    return [BOX_STEP * min(steps, max(0, round(edge * steps))) for edge in box]
+
+
+def grounding(things: Sequence[Drawn], labels: Sequence[str]) -> str:
+    """A fenced JSON list with the boxes of some shapes, as Qwen3-VL writes them."""
+    items = [
+        {"bbox_2d": box_units(thing.box), "label": label}
+        for thing, label in zip(things, labels, strict=True)
+    ]
+    return f"```json\n{json.dumps(items)}\n```"
+
+
+def ask_box(rng: random.Random, scene: Scene, language: Language) -> Turn | None:
+    """The box of a shape, of the few that fit, or that there is none; English only."""
+    if language.code != "en":
+        return None
+    if 1 <= len(scene.things) <= 2 and rng.random() < 0.1:
+        question = _question(rng, language, "box_all")
+        return Turn("box", question, grounding(scene.things, [t.name for t in scene.things]))
+    target = pick_target(rng, scene)
+    found = matching(scene, target)
+    if len(found) > 2 or (not found and rng.random() < 0.7):
+        return None
+    question = _question(rng, language, "box", the=language.name(target))
+    if not found:
+        return Turn("exist", question, _absent(language, target))
+    about = found[0] if len(found) == 1 else None
+    return Turn("box", question, grounding(found, [thing.name for thing in found]), about)
+
+
+def follow_up(rng: random.Random, scene: Scene, language: Language, last: Turn) -> Turn | None:
+    """A question that only the turn before makes clear; None where there is none."""
+    if last.about is not None and rng.random() < 0.6:
+        thing = last.about
+        if rng.random() < 0.55:
+            return Turn(
+                "follow_up",
+                _question(rng, language, "colour_it"),
+                _colour(language, thing.colour),
+                thing,
+            )
+        return Turn(
+            "follow_up", _question(rng, language, "where_it"), _place(language, thing.place), thing
+        )
+    if language.code == "zh" or not last.follow:
+        return None
+    target = (rng.choice(SHAPES), None)
+    if scene.things and rng.random() < 0.8:
+        target = (rng.choice(scene.things).shape, None)
+    found, name = matching(scene, target), language.name(target)
+    if last.follow == "count":
+        question = _question(rng, language, "and_many", many=language.many(target))
+        answer = language.answers["count"].format(number=language.numbers[len(found)])
+        return Turn("follow_up", question, answer, follow="count")
+    if len(found) > 1:
+        return None
+    question = _question(rng, language, "and_target", the=name)
+    if not found:
+        return Turn("follow_up", question, _absent(language, target), follow=last.follow)
+    say = (
+        _colour(language, found[0].colour)
+        if last.follow == "colour"
+        else _place(language, found[0].place)
+    )
+    return Turn("follow_up", question, say, found[0], last.follow)
+
+
+def ask_first(rng: random.Random, first_question: str) -> Turn:
+    """What was asked first, to be answered from the conversation itself."""
+    answer = ENGLISH.answers["first"].format(question=first_question)
+    return Turn("first", _question(rng, ENGLISH, "first"), answer)
+
+
+Asker = Callable[[random.Random, Scene, Language], Turn | None]
+ASKERS: Final[dict[str, tuple[tuple[Asker, float], ...]]] = {
+    "shapes": (
+        (ask_count, 0.14),
+        (ask_colour, 0.15),
+        (ask_where, 0.13),
+        (ask_what_at, 0.13),
+        (ask_exist, 0.13),
+        (ask_which_shape, 0.04),
+        (ask_describe, 0.16),
+        (ask_box, 0.11),
+        (ask_read, 0.01),
+    ),
+    "text": (
+        (ask_read, 0.45),
+        (ask_describe, 0.25),
+        (ask_text_colour, 0.18),
+        (ask_count, 0.05),
+        (ask_exist, 0.05),
+        (ask_what_at, 0.0),
+    ),
+    "empty": (
+        (ask_describe, 0.4),
+        (ask_count, 0.2),
+        (ask_exist, 0.2),
+        (ask_what_at, 0.1),
+        (ask_where, 0.05),
+        (ask_colour, 0.05),
+    ),
+}
+
+
+def ask(rng: random.Random, scene: Scene, language: Language) -> Turn:
+    """Any question about a scene; about a photograph the answer is always the refusal."""
+    kind = scene.kind
+    if kind == "photo":
+        kind = rng.choice(("shapes", "text"))
+    askers, weights = zip(*ASKERS[kind], strict=True)
+    while True:
+        turn = rng.choices(askers, weights)[0](rng, scene, language)
+        if turn is not None and scene.kind == "photo":
+            return Turn("photo", turn.question, REFUSAL)
+        if turn is not None:
+            return turn
+
+
+LANGUAGES: Final = {"en": ENGLISH, "zh": CHINESE}

@@ -1,0 +1,201 @@
+"""The values that cross the border of the inference service: requests in, events out.
+
+Everything here is frozen and cheap to import. Text is Unicode, times are milliseconds unless a
+name says otherwise, sizes are tokens of the answering model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+
+class PixelBudget(StrEnum):
+    """How many image tokens one picture may cost; a token is 32 by 32 pixels for Qwen3-VL."""
+
+    FAST = "fast"
+    BALANCED = "balanced"
+    DETAIL = "detail"
+    FULL = "full"
+
+    @property
+    def max_image_tokens(self) -> int:
+        """Return the most image tokens that one picture may become."""
+        return _MAX_IMAGE_TOKENS[self]
+
+
+_MAX_IMAGE_TOKENS = {
+    PixelBudget.FAST: 256,
+    PixelBudget.BALANCED: 1024,
+    PixelBudget.DETAIL: 2048,
+    PixelBudget.FULL: 16384,
+}
+
+
+class Role(StrEnum):
+    """Who speaks in a message of the conversation."""
+
+    SYSTEM = "system"
+    USER = "user"
+    ASSISTANT = "assistant"
+
+
+class Stage(StrEnum):
+    """What a running request is busy with."""
+
+    LOADING = "loading"
+    VISION = "vision"
+    PREFILL = "prefill"
+    DECODE = "decode"
+
+
+class FinishReason(StrEnum):
+    """Why an answer ended: by itself, at its limit, by a person, or cut out of a loop."""
+
+    STOP = "stop"
+    LENGTH = "length"
+    STOPPED = "stopped"
+    REPETITION = "repetition"
+
+
+@dataclass(frozen=True, slots=True)
+class TextPart:
+    """A piece of text within a message, exactly as its author wrote it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePart:
+    """A picture within a message: the encoded file and the hex SHA-256 of these bytes."""
+
+    data: bytes
+    sha256: str
+
+
+MessagePart: TypeAlias = TextPart | ImagePart
+
+
+@dataclass(frozen=True, slots=True)
+class ChatMessage:
+    """One message of the conversation, its parts in the order of reading."""
+
+    role: Role
+    parts: tuple[MessagePart, ...]
+
+    @property
+    def text(self) -> str:
+        """Return the message's text parts joined."""
+        return "".join(part.text for part in self.parts if isinstance(part, TextPart))
+
+    @property
+    def images(self) -> tuple[ImagePart, ...]:
+        """Return the message's pictures in order."""
+        return tuple(part for part in self.parts if isinstance(part, ImagePart))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplingOptions:
+    """How the next token is chosen; the defaults are the model's official ones.
+
+    `temperature` 0 means greedy. `top_p` 1 and `top_k` 0 switch these filters off.
+    `presence_penalty` is subtracted once from the logit of each token that the answer already
+    contains; `repetition_penalty` divides. The same `seed` with the same request gives the same
+    answer, also when the answer is continued from a prefix.
+    Source: the generation settings on the model card of Qwen3-VL-2B-Instruct.
+    """
+
+    max_tokens: int = 1024
+    temperature: float = 0.7
+    top_p: float = 0.8
+    top_k: int = 20
+    presence_penalty: float = 1.5
+    repetition_penalty: float = 1.0
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationRequest:
+    """One question to the model: the conversation so far, ending with the message to be answered.
+
+    `prefix_token_ids` are tokens of this very answer that were accepted earlier (by this or
+    another process): they are prefilled after the prompt, are not sent again as text, and count
+    against `options.max_tokens`.
+    """
+
+    id: str
+    messages: tuple[ChatMessage, ...]
+    options: SamplingOptions = SamplingOptions()
+    pixels: PixelBudget = PixelBudget.BALANCED
+    prefix_token_ids: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a request cost in tokens; `image_tokens` are part of `prompt_tokens`.
+
+    `completion_tokens` counts the whole answer, a given prefix included.
+    """
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    image_tokens: int = 0
+    completion_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Where the time of a request went; the clock starts when the request leaves the queue."""
+
+    vision_ms: int = 0
+    prefill_ms: int = 0
+    first_token_ms: int = 0
+    total_ms: int = 0
+    tokens_per_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class StageProgress:
+    """How far the running stage is, in the stage's own unit (layers, tokens, bytes)."""
+
+    stage: Stage
+    done: int
+    total: int
+    eta_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """Text that follows all earlier text, and the accepted tokens since the last delta.
+
+    `text` may be empty: a token can end within a character. All deltas' `token_ids` joined, after
+    the request's prefix, are what a continuation needs as `prefix_token_ids`.
+    """
+
+    text: str
+    token_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The answer is complete; the last event of its request."""
+
+    finish_reason: FinishReason
+    usage: Usage
+    timings: Timings
+    model: str
+    demo: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The request broke off; the last event of its request. `message` is safe to show to people."""
+
+    code: str
+    message: str
+    retryable: bool
+
+
+Event: TypeAlias = StageProgress | TextDelta | Finished | Failed
+TERMINAL_EVENTS = (Finished, Failed)

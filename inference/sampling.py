@@ -1,0 +1,97 @@
+"""Choosing the next token: pure functions over one row of logits.
+
+The randomness of a position depends on the request's seed and the position alone, so an answer
+that another process takes over goes on exactly as it would have. This module imports torch: only
+backends import it, when they load. Letters: V vocabulary size.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import torch
+
+from inference.requests import SamplingOptions
+
+MAX_SEED_BYTES = 8
+
+
+def seed_position(seed: int, position: int) -> int:
+    """Return the 63-bit seed of one position of an answer.
+
+    Position 0 is the answer's first token.
+    """
+    digest = hashlib.blake2b(f"{seed}:{position}".encode(), digest_size=MAX_SEED_BYTES).digest()
+    return int.from_bytes(digest, "big") >> 1
+
+
+def choose_token(
+    logits: torch.Tensor,
+    *,
+    prompt_ids: Sequence[int],
+    answer_ids: Sequence[int],
+    options: SamplingOptions,
+) -> int:
+    """Return the next token's id from its logits, shape (V,), which stay as they are.
+
+    The order is that of the common servers: repetition and presence penalty, temperature, top-k,
+    top-p, one draw. The presence penalty looks at the answer alone, the repetition penalty at the
+    prompt too. Temperature 0 is greedy.
+    """
+    scores = penalise(
+        logits.to(torch.float32), prompt_ids=prompt_ids, answer_ids=answer_ids, options=options
+    )
+    if options.temperature <= 0:
+        return int(scores.argmax())
+    kept_scores, kept_ids = keep_top_k(scores / options.temperature, options.top_k)
+    probabilities = keep_top_p(torch.softmax(kept_scores, dim=-1), options.top_p)
+    generator = torch.Generator().manual_seed(seed_position(options.seed, len(answer_ids)))
+    threshold = torch.rand((), generator=generator, dtype=torch.float64)
+    cumulative = probabilities.to(torch.float64).cumsum(0)
+    index = int(torch.searchsorted(cumulative, threshold * cumulative[-1], right=True))
+    last_possible = int(probabilities.nonzero().max())
+    return int(kept_ids[min(index, last_possible)])
+
+
+def penalise(
+    scores: torch.Tensor,
+    *,
+    prompt_ids: Sequence[int],
+    answer_ids: Sequence[int],
+    options: SamplingOptions,
+) -> torch.Tensor:
+    """Return the scores, shape (V,), with both penalties applied.
+
+    A new tensor where one applies.
+    """
+    repetition, presence = options.repetition_penalty, options.presence_penalty
+    if repetition != 1.0 and (prompt_ids or answer_ids):
+        seen = torch.tensor(sorted({*prompt_ids, *answer_ids}))
+        of_seen = scores[seen]
+        scores = scores.clone()
+        scores[seen] = torch.where(of_seen > 0, of_seen / repetition, of_seen * repetition)
+    if presence != 0.0 and answer_ids:
+        scores = scores.clone()
+        scores[torch.tensor(sorted(set(answer_ids)))] -= presence
+    return scores
+
+
+def keep_top_k(scores: torch.Tensor, top_k: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the highest `top_k` scores in falling order and their ids; 0 keeps all."""
+    count = scores.shape[-1] if top_k <= 0 else min(top_k, scores.shape[-1])
+    kept = torch.topk(scores, count)
+    return kept.values, kept.indices
+
+
+def keep_top_p(probabilities: torch.Tensor, top_p: float) -> torch.Tensor:
+    """Return falling probabilities with zeros behind the smallest set that reaches `top_p`.
+
+    One always stays.
+    """
+    if top_p >= 1.0:
+        return probabilities
+    mass_before = probabilities.cumsum(0) - probabilities
+    keep = mass_before < top_p
+    keep[0] = True
+    return torch.where(keep, probabilities, torch.zeros_like(probabilities))

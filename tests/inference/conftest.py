@@ -1,0 +1,61 @@
+"""The small real model, loaded once, and the check that no test leaves a thread behind."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from inference.backends.base import LoadedModel, ModelFiles
+from inference.backends.scripted import Gate, Script, ScriptedBackend
+from inference.backends.transformers import TransformersBackend
+from inference.config import Dtype, InferenceConfig
+from inference.testing import write_tiny_checkpoint
+
+# These may hang in a name look-up that cannot be interrupted, and are daemons.
+PARDONED_THREADS = ("inference-network-check",)
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left() -> Iterator[None]:
+    """Fail a test that leaves a thread of the service running."""
+    yield
+    names = {t.name for t in threading.enumerate() if t.name.startswith("inference-")}
+    assert names <= set(PARDONED_THREADS)
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a small random checkpoint of the true architecture."""
+    return write_tiny_checkpoint(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def tiny_config(tiny_folder: Path) -> InferenceConfig:
+    """Return the config of a service that answers with the small model."""
+    return InferenceConfig(
+        model=str(tiny_folder), dtype=Dtype.FP32, threads=1, context_tokens=2048, hub_offline=True
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tiny_folder: Path, tiny_config: InferenceConfig) -> LoadedModel:
+    """Return the small real model, loaded."""
+    return TransformersBackend(tiny_config).load(ModelFiles("tiny", tiny_folder), lambda *_: None)
+
+
+@pytest.fixture
+def scripted_model() -> LoadedModel:
+    """Return the scripted model with an open gate and a few steps in each stage."""
+    script = Script(vision_steps=4, prefill_steps=4, gate=Gate())
+    return ScriptedBackend(script).load(ModelFiles("scripted", None), lambda *_: None)
+
+
+@pytest.fixture(params=["scripted", "transformers"])
+def model(request: pytest.FixtureRequest) -> LoadedModel:
+    """Return each kind of model in turn: they must behave alike."""
+    name = {"scripted": "scripted_model", "transformers": "tiny_model"}[request.param]
+    loaded: LoadedModel = request.getfixturevalue(name)
+    return loaded

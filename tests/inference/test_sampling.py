@@ -1,0 +1,116 @@
+"""Choosing a token: filters, penalties, and randomness by position."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+import torch
+
+from inference.requests import SamplingOptions
+from inference.sampling import choose_token, keep_top_k, keep_top_p, penalise, seed_position
+
+PLAIN = SamplingOptions(temperature=1.0, top_p=1.0, top_k=0, presence_penalty=0.0)
+LOGITS = torch.tensor([0.0, 3.0, 1.0, 2.0])
+
+
+def choose(options: SamplingOptions, answer: tuple[int, ...] = ()) -> int:
+    return choose_token(LOGITS, prompt_ids=(), answer_ids=answer, options=options)
+
+
+def draw_many(options: SamplingOptions, count: int = 400) -> Counter[int]:
+    return Counter(choose(replace(options, seed=seed)) for seed in range(count))
+
+
+def test_temperature_zero_takes_the_highest() -> None:
+    assert choose(replace(PLAIN, temperature=0.0)) == 1
+
+
+def test_draws_follow_the_probabilities() -> None:
+    counts = draw_many(PLAIN)
+
+    expected = torch.softmax(LOGITS, 0).tolist()
+    assert all(abs(counts[i] / 400 - expected[i]) < 0.08 for i in range(4))
+
+
+def test_low_temperature_narrows_the_draws() -> None:
+    assert draw_many(replace(PLAIN, temperature=0.2))[1] > draw_many(PLAIN)[1]
+
+
+def test_top_k_keeps_the_highest() -> None:
+    assert set(draw_many(replace(PLAIN, top_k=2))) == {1, 3}
+
+
+def test_top_p_keeps_the_smallest_set_that_reaches_it() -> None:
+    assert set(draw_many(replace(PLAIN, top_p=0.6))) == {1}
+    assert set(draw_many(replace(PLAIN, top_p=0.8))) == {1, 3}
+
+
+def test_top_p_zero_keeps_one() -> None:
+    kept = keep_top_p(torch.tensor([0.7, 0.3]), 0.0)
+
+    assert kept.tolist() == pytest.approx([0.7, 0.0])
+
+
+def test_top_k_beyond_the_vocabulary_keeps_all() -> None:
+    scores, ids = keep_top_k(LOGITS, 99)
+
+    assert ids.tolist() == [1, 3, 2, 0]
+    assert scores.tolist() == [3.0, 2.0, 1.0, 0.0]
+
+
+def test_presence_penalty_counts_once_and_only_the_answer() -> None:
+    options = replace(PLAIN, presence_penalty=1.5)
+
+    scores = penalise(LOGITS, prompt_ids=(2,), answer_ids=(1, 1, 1), options=options)
+
+    assert scores.tolist() == [0.0, 1.5, 1.0, 2.0]
+
+
+def test_repetition_penalty_counts_prompt_and_answer() -> None:
+    options = replace(PLAIN, repetition_penalty=2.0)
+
+    scores = penalise(LOGITS - 2, prompt_ids=(0,), answer_ids=(1,), options=options)
+
+    assert scores.tolist() == [-4.0, 0.5, -1.0, 0.0]
+
+
+def test_penalties_leave_the_logits_alone() -> None:
+    before = LOGITS.clone()
+
+    choose(replace(PLAIN, presence_penalty=1.0, repetition_penalty=1.3), answer=(1,))
+
+    assert torch.equal(before, LOGITS)
+
+
+def test_presence_penalty_changes_the_greedy_choice() -> None:
+    assert choose(replace(PLAIN, temperature=0.0, presence_penalty=1.5), answer=(1,)) == 3
+
+
+def test_same_seed_and_position_choose_the_same() -> None:
+    assert [choose(PLAIN, (0,)) for _ in range(5)] == [choose(PLAIN, (0,))] * 5
+
+
+def test_positions_draw_independently() -> None:
+    drawn = {choose(PLAIN, (0,) * position) for position in range(40)}
+
+    assert len(drawn) > 1
+
+
+@pytest.mark.parametrize("seed", [0, -1, 2**70])
+def test_any_seed_is_a_seed(seed: int) -> None:
+    assert 0 <= seed_position(seed, 3) < 2**63
+
+
+def test_seed_and_position_do_not_run_into_each_other() -> None:
+    assert seed_position(1, 11) != seed_position(11, 1)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
+def test_any_float_type_is_taken(dtype: torch.dtype) -> None:
+    options = replace(PLAIN, temperature=0.0)
+
+    chosen = choose_token(LOGITS.to(dtype), prompt_ids=(), answer_ids=(), options=options)
+
+    assert chosen == 1
