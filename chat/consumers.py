@@ -43,7 +43,7 @@ logger = logging.getLogger(__name__)
 CATCH_UP_S = 1.0  # a lost relay message costs at most this long
 
 
-class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels ships no types
+class ChatConsumer(AsyncWebsocketConsumer):
     """`/ws/chat/`: one socket of a signed-in person, for all of their conversations.
 
     Frames in: message, stop, resume, open, close, ping. Frames out: info, accepted, status,
@@ -67,21 +67,21 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels sh
     async def connect(self) -> None:
         """Accept; introduce the server, or turn a stranger away."""
         await self.accept()
-        self._language = _language_of(self.scope)
-        user = self.scope["user"]
-        if not user.is_authenticated:
+        scope: dict[str, Any] = dict(self.scope)
+        self._language = _language_of(scope)
+        if not scope["user"].is_authenticated:
             await self._end_session()
             return
-        self.user: User = user
+        self.user: User = scope["user"]
         relay.bind()
         session_watch.add(
             self,
-            session_key=self.scope["session"].session_key,
-            user_id=user.pk,
+            session_key=scope["session"].session_key,
+            user_id=self.user.pk,
             on_end=self._end_session,
         )
         await self._join(EVERYONE)
-        await self._join(user_group(user.pk))
+        await self._join(user_group(self.user.pk))
         await self.model_changed({})
         self._ticker = asyncio.create_task(self._catch_up_regularly())
 

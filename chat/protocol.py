@@ -135,10 +135,11 @@ def parse(text: str) -> ClientFrame:
     if reader is None:
         raise FrameError(str(kind)[:40], is_unknown_type=True, client_id=client_id)
     try:
-        return reader(frame)
+        parsed: ClientFrame = reader(frame)
     except FrameError as error:
         error.client_id = client_id
         raise
+    return parsed
 
 
 def _refuse_constant(name: str) -> None:
@@ -186,10 +187,11 @@ def _offset(frame: Json, name: str) -> int | None:
 
 
 def _number(options: Json, name: str, *, kinds: tuple[type, ...], low: float, high: float) -> Any:
-    value = options.get(name)
+    value: Any = options.get(name)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, kinds) or not low <= value <= high:
+    is_number = isinstance(value, kinds) and not isinstance(value, bool)
+    if not is_number or not low <= value <= high:
         raise FrameError(f"“options.{name}” must be a number from {low:g} to {high:g}")
     return value
 

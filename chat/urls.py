@@ -8,8 +8,6 @@ app_name = "chat"
 urlpatterns = [
     path("", pages.home, name="home"),
     path("c/<uuid:conversation_id>/", pages.conversation, name="conversation"),
-    path(
-        "c/<uuid:conversation_id>/messages/<uuid:message_id>/", fragments.message, name="message"
-    ),
+    path("c/<uuid:conversation_id>/messages/<uuid:message_id>/", fragments.message, name="message"),
     path("conversations/", fragments.conversations, name="conversations"),
 ]

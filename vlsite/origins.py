@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from channels.security.websocket import WebsocketDenier
 from django.conf import settings
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
 
 
 class ExactOriginValidator:
@@ -19,7 +16,7 @@ class ExactOriginValidator:
     refuses such clients.
     """
 
-    def __init__(self, application: Callable[..., Awaitable[None]]) -> None:
+    def __init__(self, application: Any) -> None:
         """Wrap the application."""
         self.application = application
 
@@ -27,7 +24,6 @@ class ExactOriginValidator:
         """Pass the connection on, or deny it."""
         origins = [value for name, value in scope["headers"] if name == b"origin"]
         allowed = [origin.encode("ascii") for origin in settings.VL_ORIGINS]
-        if all(origin in allowed for origin in origins) and len(origins) <= 1:
-            await self.application(scope, receive, send)
-        else:
-            await WebsocketDenier()(scope, receive, send)
+        is_allowed = len(origins) <= 1 and all(origin in allowed for origin in origins)
+        answering: Any = self.application if is_allowed else WebsocketDenier()
+        await answering(scope, receive, send)

@@ -1,5 +1,21 @@
-"""The JSON API."""
+"""The JSON API at /api/ (docs/protocol.md, part 2); its description at /api/openapi.json.
+
+A router a noun. A view parses, calls access and one service, and answers; it is synchronous, so
+Django runs it in a thread of its own.
+"""
 
 from ninja import NinjaAPI
 
-api = NinjaAPI()
+from chat.api import conversations, images
+from chat.api.auth import PersonAuth
+from chat.api.errors import install_error_handlers
+
+api = NinjaAPI(
+    title="Conversations about pictures",
+    version="1",
+    urls_namespace="api",
+    auth=[PersonAuth()],
+)
+install_error_handlers(api)
+api.add_router("/images", images.router)
+api.add_router("/conversations", conversations.router)

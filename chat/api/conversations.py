@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from django.http import HttpRequest
 from ninja import Query, Router, Schema
@@ -14,11 +14,9 @@ from pydantic import AfterValidator, ConfigDict, Field, StrictBool
 from chat import access
 from chat.api.auth import person
 from chat.api.errors import ErrorOut
+from chat.models import Conversation, Image, Message, Reply
 from chat.rendering import render
 from chat.services import conversations
-
-if TYPE_CHECKING:
-    from chat.models import Conversation, Message, Reply
 
 router = Router(tags=["conversations"])
 
@@ -67,7 +65,7 @@ class ConversationChange(Schema):
     archived: StrictBool | None = None
 
 
-class ImageOut(Schema):
+class MessageImageOut(Schema):
     """A picture of a question."""
 
     id: uuid.UUID
@@ -96,7 +94,7 @@ class MessageOut(Schema):
     role: str
     text: str
     html: str
-    images: list[ImageOut]
+    images: list[MessageImageOut]
     reply: ReplyOut | None
     created_at: datetime
 
@@ -148,9 +146,65 @@ def delete(request: HttpRequest, conversation_id: uuid.UUID) -> tuple[int, None]
 
 @router.get("/{conversation_id}/messages/", response={200: MessageTreeOut, codes_4xx: ErrorOut})
 def list_messages(request: HttpRequest, conversation_id: uuid.UUID) -> dict[str, Any]:
-    """Give a conversation's whole tree of messages: 5 queries for any length."""
+    """Give a conversation's whole tree of messages: 3 queries for any length."""
     conversation = access.conversation_for(person(request), conversation_id)
     return {
         "leaf": conversation.leaf_id,
         "messages": [_message(message) for message in conversation.messages.for_transcript()],
+    }
+
+
+def _card(conversation: Conversation) -> dict[str, Any]:
+    return {
+        "id": conversation.pk,
+        "title": conversation.title,
+        "pinned": conversation.pinned_at is not None,
+        "archived": conversation.archived_at is not None,
+        "is_generating": _is_generating(conversation),
+        "created_at": conversation.created_at,
+        "active_at": conversation.active_at,
+    }
+
+
+def _is_generating(conversation: Conversation) -> bool:
+    # The list annotates it, so that a page stays 2 queries.
+    annotated = getattr(conversation, "is_generating", None)
+    if annotated is not None:
+        return bool(annotated)
+    return Reply.objects.open().filter(message__conversation=conversation).exists()
+
+
+def _message(message: Message) -> dict[str, Any]:
+    reply: Reply | None = getattr(message, "reply", None)
+    text = reply.text if reply else message.text
+    return {
+        "id": message.pk,
+        "parent": message.parent_id,
+        "role": message.role,
+        "text": text,
+        "html": render(text),
+        "images": [_image(placed.image) for placed in message.messageimage_set.all()],
+        "reply": _reply(reply) if reply else None,
+        "created_at": message.created_at,
+    }
+
+
+def _image(image: Image) -> dict[str, Any]:
+    return {
+        "id": image.pk,
+        "width": image.width_px,
+        "height": image.height_px,
+        "type": image.content_type,
+    }
+
+
+def _reply(reply: Reply) -> dict[str, Any]:
+    return {
+        "state": reply.state,
+        "finish_reason": reply.finish_reason,
+        "error_code": reply.error_code,
+        "usage": reply.usage,
+        "timings": reply.timings,
+        "model": reply.model,
+        "demo": reply.is_demo,
     }

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from django.core.exceptions import SuspiciousOperation
+from django.http.multipartparser import MultiPartParserError
 from ninja import Schema
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
@@ -62,6 +64,12 @@ def install_error_handlers(api: NinjaAPI) -> None:
     @api.exception_handler(ValidationError)
     def on_misfit(request: HttpRequest, error: ValidationError) -> HttpResponse:
         return answer(request, ChatError(ErrorCode.BAD_FRAME, detail=_first_misfit(error)))
+
+    @api.exception_handler(SuspiciousOperation)
+    @api.exception_handler(MultiPartParserError)
+    def on_bad_body(request: HttpRequest, error: Exception) -> HttpResponse:
+        # A body over DATA_UPLOAD_MAX_MEMORY_SIZE, too many fields or files, broken multipart.
+        return answer(request, ChatError(ErrorCode.BAD_FRAME, detail=type(error).__name__))
 
     @api.exception_handler(HttpError)
     def on_http_error(request: HttpRequest, error: HttpError) -> HttpResponse:

@@ -60,7 +60,7 @@ class Claim:
     @property
     def reply_id(self) -> uuid.UUID:
         """The reply's id."""
-        return self.reply.pk
+        return self.reply.id
 
     def rows(self) -> ReplyQuerySet:
         """Select the row if it is still this claim's."""
@@ -92,9 +92,11 @@ def in_fair_order() -> ReplyQuerySet:
         .annotate(running=Count("pk"))
         .values("running")
     )
-    waiting = Reply.objects.filter(state=State.QUEUED)
-    waiting = waiting.annotate(owner_running=Coalesce(Subquery(running), 0))
-    return waiting.order_by("owner_running", "queued_at", "pk")
+    return (
+        Reply.objects.filter(state=State.QUEUED)
+        .annotate(owner_running=Coalesce(Subquery(running), 0))
+        .order_by("owner_running", "queued_at", "pk")
+    )
 
 
 def claim_next(owner: str) -> Claim | None:

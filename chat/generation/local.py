@@ -19,7 +19,7 @@ from chat.generation import claim as claims
 from chat.generation import news, sweeper
 from chat.generation.answer import Answer
 from chat.generation.reply_log import reply_log
-from inference.config import BackendName, Dtype, InferenceConfig
+from inference.config import DEFAULT_HUB_ENDPOINT, BackendName, Dtype, InferenceConfig
 from inference.requests import PixelBudget
 from inference.service import InferenceService, Phase
 
@@ -47,7 +47,7 @@ def inference_config() -> InferenceConfig:
         context_tokens=settings.VL_CONTEXT_TOKENS,
         pixels=PixelBudget(settings.VL_PIXELS),
         hub_offline=settings.HF_HUB_OFFLINE,
-        **({"hub_endpoint": settings.HF_ENDPOINT} if settings.HF_ENDPOINT else {}),
+        hub_endpoint=settings.HF_ENDPOINT or DEFAULT_HUB_ENDPOINT,
     )
 
 

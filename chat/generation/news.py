@@ -50,14 +50,20 @@ def conversation_changed(conversation: Conversation, **newest_turn: uuid.UUID) -
     _send_card(conversation.owner_id, conversation_card(conversation, **newest_turn))
 
 
-def conversation_card(conversation: Conversation, **newest_turn: uuid.UUID) -> ConversationFrame:
+def conversation_card(
+    conversation: Conversation,
+    *,
+    message: uuid.UUID | None = None,
+    reply: uuid.UUID | None = None,
+) -> ConversationFrame:
     """Build the card, with the ids of the newest turn when given: 1 query."""
     return ConversationFrame(
         conversation=conversation.pk,
         title=conversation.title,
         active_at=conversation.active_at.isoformat(),
         is_generating=Reply.objects.open().filter(message__conversation=conversation).exists(),
-        **newest_turn,
+        message=message,
+        reply=reply,
     )
 
 

@@ -14,6 +14,8 @@ from chat.models.conversation import TITLE_MAX_CHARS
 from chat.signals import conversation_changed, conversation_deleted, send_after_commit
 
 if TYPE_CHECKING:
+    import uuid
+
     from django.core.paginator import Page
 
     from chat.models.image import Owner
@@ -34,8 +36,9 @@ def shown_branch(conversation: Conversation) -> list[Message]:
     return branch_to(conversation, leaf_id=conversation.leaf_id)
 
 
-def branch_to(conversation: Conversation, *, leaf_id: object) -> list[Message]:
+def branch_to(conversation: Conversation, *, leaf_id: uuid.UUID | None) -> list[Message]:
     """Give the messages from the first question to this one, oldest first: 2 queries."""
+    by_id: dict[uuid.UUID | None, Message]
     by_id = {message.pk: message for message in conversation.messages.all().for_transcript()}
     branch = []
     message = by_id.get(leaf_id)

@@ -163,6 +163,6 @@ def _place(user: User, question: Question) -> tuple[Conversation, Message | None
 def _as_asked(options: TurnOptions) -> dict[str, Any]:
     """Give what the client chose, with what must not change between two attempts filled in."""
     asked = {name: value for name, value in asdict(options).items() if value is not None}
-    kept = {"seed": secrets.randbelow(2**31), "pixels": settings.VL_PIXELS} | asked
+    kept: dict[str, Any] = {"seed": secrets.randbelow(2**31), "pixels": settings.VL_PIXELS} | asked
     kept["max_tokens"] = min(kept.get("max_tokens", settings.VL_MAX_TOKENS), settings.VL_MAX_TOKENS)
     return kept
