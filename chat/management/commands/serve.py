@@ -53,7 +53,7 @@ class Command(BaseCommand):
 
     def _announce(self, host: str, port: int) -> None:
         service = local.runner().service
-        service.wait_ready(timeout_s=float("inf"))
+        service.wait_ready(timeout_s=threading.TIMEOUT_MAX)
         if service.state.phase == Phase.FAILED:
             logger.error("The model is not available: %s", service.state.error)
             return
