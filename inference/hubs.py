@@ -24,8 +24,11 @@ REACH_TIMEOUT_S = 4.0
 WANTED_FILES = ("*.json", "*.jinja", "*.txt", "*.model", "*.safetensors")
 
 
-class DownloadStoppedError(Exception):
-    """The service is closing; the download is given up and can be resumed later."""
+class DownloadStopped(BaseException):
+    """The service is closing; the download is given up and can be resumed later.
+
+    Not an Exception: modelscope-hub answers every exception with another try, up to half a minute.
+    """
 
 
 class Hub(Protocol):
@@ -46,7 +49,7 @@ class Hub(Protocol):
         """Return the folder of a whole download, reporting bytes.
 
         Raises:
-            DownloadStoppedError: soon after `stop` was set.
+            DownloadStopped: soon after `stop` was set.
             Exception: whatever the hub's library raises.
         """
 
@@ -160,8 +163,9 @@ def is_reachable(endpoint: str, timeout_s: float = REACH_TIMEOUT_S) -> bool:
     answer = threading.Event()
 
     def ask() -> None:
-        request = urllib.request.Request(endpoint, method="HEAD")  # noqa: S310  # an operator's setting
         try:
+            # The address is an operator's setting.
+            request = urllib.request.Request(endpoint, method="HEAD")  # noqa: S310
             with urllib.request.urlopen(request, timeout=timeout_s):  # noqa: S310
                 answer.set()
         except urllib.error.HTTPError:
@@ -202,7 +206,7 @@ def are_reachable(endpoints: Iterable[str], timeout_s: float = REACH_TIMEOUT_S) 
 class _ByteCounter:
     """Adds up bytes from several threads, reports the sum, stops when the service closes.
 
-    Raises `DownloadStoppedError` in the thread that downloads.
+    Raises `DownloadStopped` in the thread that downloads.
     """
 
     def __init__(self, report: ReportProgress, total: int, stop: threading.Event) -> None:
@@ -217,7 +221,7 @@ class _ByteCounter:
             self._done += size
             done = self._done
         if self._stop.is_set():
-            raise DownloadStoppedError
+            raise DownloadStopped
         self._report(min(done, self._total), self._total)
 
 

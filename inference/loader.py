@@ -151,6 +151,7 @@ class ModelLoader:
             self._board.change(message=f"Loading {wanted}.")
             model = self._load_warm(files)
         except InferenceError as error:
+            self._check_stop()
             logger.warning(
                 "%s cannot be used: %s The demo model goes on answering.", wanted, error.message
             )

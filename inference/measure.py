@@ -37,9 +37,9 @@ SECOND_QUESTION = "And which colours are in it?"
 
 @dataclass(frozen=True, slots=True)
 class TurnFigures:
-    """One turn's figures; `first_token_ms` is what the person waited.
+    """One turn's figures.
 
-    Measured by the reader of the events.
+    `first_token_ms` is what the person waited, measured by the reader of the events.
     """
 
     prompt_tokens: int

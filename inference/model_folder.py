@@ -82,9 +82,9 @@ def _shards_of(folder: Path) -> list[str]:
 
 
 def _check_safetensors(folder: Path, name: str) -> None:
-    """Compare the file's size with what its head promises. Source.
+    """Compare the file's size with what its head promises.
 
-    The safetensors format description.
+    Source: the safetensors format description.
     """
     path = folder / name
     size = path.stat().st_size

@@ -15,7 +15,7 @@ from pathlib import Path
 from inference.backends.base import ModelFiles, ReportProgress
 from inference.config import DEFAULT_MODEL, InferenceConfig
 from inference.errors import ErrorCode, InferenceError
-from inference.hubs import DownloadStoppedError, Hub, HuggingFaceHub, ModelScopeHub, are_reachable
+from inference.hubs import DownloadStopped, Hub, HuggingFaceHub, ModelScopeHub, are_reachable
 from inference.model_folder import check_model_folder
 
 logger = logging.getLogger(__name__)
@@ -28,9 +28,9 @@ class HubModelSource:
     """Finds a model in a folder, in the hubs' caches, or at the hubs; see `loader.ModelSource`."""
 
     def __init__(self, config: InferenceConfig, hubs: Sequence[Hub] | None = None) -> None:
-        """Look where `config` says; `hubs` replaces both hubs, in the order of trying.
+        """Look where `config` says.
 
-        For tests.
+        `hubs` replaces both hubs, in the order of trying, for tests.
         """
         self._config = config
         self._hubs = tuple(hubs) if hubs is not None else _make_hubs(config)
@@ -102,7 +102,7 @@ class HubModelSource:
         logger.info("Downloading %s from %s (%s).", self.wanted, hub.name, hub.endpoint)
         try:
             folder = hub.download(self.wanted, report, stop)
-        except DownloadStoppedError as error:
+        except DownloadStopped as error:
             raise _unavailable(self.wanted, "the service is closing", retryable=True) from error
         except Exception as error:  # noqa: BLE001  # the hub libraries raise many kinds; the next hub is tried
             logger.warning("%s did not give %s: %s", hub.name, self.wanted, _first_line(error))
@@ -128,7 +128,7 @@ def _make_hubs(config: InferenceConfig) -> tuple[Hub, ...]:
 def _as_folder(model: str | None) -> Path | None:
     """Return the path if `model` means a folder.
 
-    It exists, or could never be a hub name ('owner/name').
+    It does if that folder exists, or if it could never be a hub name ('owner/name').
     """
     if model is None:
         return None

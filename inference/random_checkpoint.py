@@ -50,9 +50,9 @@ VISIBLE_ADDED_TOKENS = ("<tool_call>", "</tool_call>", "<think>", "</think>")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckpointShape:
-    """The numbers that make one Qwen3-VL differ from another. Source.
+    """The numbers that make one Qwen3-VL differ from another.
 
-    The config.json of the 2B model.
+    Source: the config.json of Qwen3-VL-2B-Instruct.
     """
 
     vocabulary: int = 151_936

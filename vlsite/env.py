@@ -103,20 +103,28 @@ def folder(name: str, default: Path) -> Path:
 
 
 def origin(name: str, default: str) -> str:
-    """Read the address people use, reduced to scheme, host and port.
+    """Read the address people use, as browsers send it in `Origin`: scheme, host, port.
 
     Raises:
         ImproperlyConfigured: not http(s)://host[:port].
     """
     value = text(name, default)
-    parts = urlsplit(value)
+    parts = urlsplit("")
     try:
+        parts = urlsplit(value)
+        host = _host_as_sent(parts.hostname or "")
         port = parts.port
     except ValueError:
-        port = -1
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == -1:
+        host, port = "", None
+    if parts.scheme not in ("http", "https") or not host:
         raise _wrong(name, value, "an address such as https://chat.example.org")
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    is_default_port = port is None or port == {"http": 80, "https": 443}[parts.scheme]
+    return f"{parts.scheme}://{host}" + ("" if is_default_port else f":{port}")
+
+
+def _host_as_sent(host: str) -> str:
+    """Write a host as browsers do in `Origin`: lower case, ASCII, IPv6 in brackets."""
+    return f"[{host}]" if ":" in host else host.encode("idna").decode("ascii")
 
 
 def secret(name: str) -> str:
@@ -137,17 +145,27 @@ def secret(name: str) -> str:
 
 
 def kept_secret(name: str, path: Path) -> str:
-    """Read a secret, or make one and keep it in `path`, readable by this user alone."""
+    """Read a secret, or make one and keep it in `path`, readable by this user alone.
+
+    Raises:
+        ImproperlyConfigured: as `secret`, or the kept file is empty.
+    """
     value = secret(name)
     if value:
         return value
     try:
-        with path.open("x", encoding="ascii") as file:
-            path.chmod(0o600)
+        with open(path, "x", encoding="ascii", opener=_open_private) as file:
             file.write(secrets.token_urlsafe(50))
     except FileExistsError:
         pass
-    return path.read_text(encoding="ascii")
+    kept = path.read_text(encoding="ascii").strip()
+    if not kept:  # a process that died, or is just about to write
+        raise ImproperlyConfigured(f"{path} is empty. Delete it, and a new secret is made.")
+    return kept
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _wrong(name: str, value: str, allowed: str) -> ImproperlyConfigured:

@@ -38,6 +38,8 @@ if _is_https:
     SECURE_HSTS_SECONDS = 31_536_000
     SECURE_SSL_REDIRECT = True
     SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+# Whether other hosts of the domain speak HTTPS only is not this product's to promise.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _is_https
 SESSION_COOKIE_NAME = "__Host-sessionid" if _is_https else "sessionid"
 CSRF_COOKIE_NAME = "__Host-csrftoken" if _is_https else "csrftoken"

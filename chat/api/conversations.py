@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from django.http import HttpRequest
-from ninja import Query, Router, Schema
+from ninja import Query, Router, Schema, Status
 from ninja.responses import codes_4xx
 from pydantic import AfterValidator, ConfigDict, Field, StrictBool
 
@@ -32,6 +32,13 @@ def _storable(text: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(_storable)]
+
+
+class ConversationSearch(Schema):
+    """Which conversations to list."""
+
+    q: Text = Field("", max_length=MAX_QUERY_CHARS)
+    page: int = Field(1, ge=1, le=MAX_PAGE)
 
 
 class ConversationOut(Schema):
@@ -107,13 +114,9 @@ class MessageTreeOut(Schema):
 
 
 @router.get("/", response={200: ConversationPageOut, codes_4xx: ErrorOut})
-def list_conversations(
-    request: HttpRequest,
-    q: Annotated[Text, Query(max_length=MAX_QUERY_CHARS)] = "",
-    page: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 1,
-) -> dict[str, Any]:
+def list_conversations(request: HttpRequest, search: Query[ConversationSearch]) -> dict[str, Any]:
     """List one's conversations, or those whose title, questions or answers contain `q`."""
-    found = conversations.page(person(request), query=q, number=page)
+    found = conversations.page(person(request), query=search.q, number=search.page)
     return {
         "items": [_card(conversation) for conversation in found],
         "page": found.number,
@@ -138,10 +141,10 @@ def change(
 
 
 @router.delete("/{conversation_id}/", response={204: None, codes_4xx: ErrorOut})
-def delete(request: HttpRequest, conversation_id: uuid.UUID) -> tuple[int, None]:
+def delete(request: HttpRequest, conversation_id: uuid.UUID) -> Status[None]:
     """Delete a conversation with its messages; a reply being written is stopped."""
     conversations.delete(access.conversation_for(person(request), conversation_id))
-    return 204, None
+    return Status(204, None)
 
 
 @router.get("/{conversation_id}/messages/", response={200: MessageTreeOut, codes_4xx: ErrorOut})

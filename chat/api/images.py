@@ -6,7 +6,7 @@ import uuid
 from typing import TYPE_CHECKING, Literal
 
 from django.http import HttpRequest, HttpResponse
-from ninja import File, Router, Schema, UploadedFile
+from ninja import File, Router, Schema, Status, UploadedFile
 from ninja.responses import codes_4xx
 
 from chat import access
@@ -17,8 +17,6 @@ from chat.services import images
 
 if TYPE_CHECKING:
     from typing import Any
-
-    from chat.models import Image
 
 router = Router(tags=["images"])
 
@@ -48,10 +46,10 @@ class ImageOut(Schema):
 
 
 @router.post("/", response={201: ImageOut, codes_4xx: ErrorOut})
-def upload(request: HttpRequest, file: File[UploadedFile]) -> tuple[int, dict[str, Any]]:
+def upload(request: HttpRequest, file: File[UploadedFile]) -> Status[dict[str, Any]]:
     """Store a picture; the same file again gives the same picture."""
     image = images.store_upload(person(request), file)
-    return 201, {
+    body = {
         "id": image.pk,
         "width": image.width_px,
         "height": image.height_px,
@@ -59,9 +57,10 @@ def upload(request: HttpRequest, file: File[UploadedFile]) -> tuple[int, dict[st
         "type": image.content_type,
         "tokens": image_tokens(image.width_px, image.height_px),
     }
+    return Status(201, body)
 
 
-@router.get("/{image_id}/", response={200: None, codes_4xx: ErrorOut})
+@router.get("/{image_id}/", url_name="image", response={200: None, codes_4xx: ErrorOut})
 def show(
     request: HttpRequest, image_id: uuid.UUID, size: Literal["thumb", "full"] = "full"
 ) -> HttpResponse:

@@ -25,6 +25,8 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "HEIF", "BMP")
 _MAGIC = (b"\xff\xd8", b"\x89PNG", b"GIF8", b"BM")
 _BRANDS = (b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
+# Qwen's processors refuse anything longer; refused here, nobody can upload what none can ask about.
+MAX_ASPECT_RATIO = 200
 JPEG_QUALITY = 92
 # A lossless picture stays lossless up to here; larger ones are photographs and become JPEGs. When
 # the upload itself is far above, the slow attempt is spared (2 s for 12 megapixels).
@@ -94,6 +96,8 @@ def _read(content: bytes, max_pixels: int) -> Image.Image:
     _check_pixels(picture, max_pixels)
     picture.load()
     _check_pixels(picture, max_pixels)
+    if max(picture.size) > MAX_ASPECT_RATIO * min(picture.size):
+        raise ChatError(ErrorCode.IMAGE_UNREADABLE)
     return picture
 
 

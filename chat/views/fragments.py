@@ -31,6 +31,4 @@ def conversations(request: HttpRequest) -> HttpResponse:
         request.user, query=request.GET.get("q", ""), page=request.GET.get("page", "1")
     )
     current = request.GET.get("current", "")
-    return render(
-        request, "chat/_conversations.html", {"sidebar": listed, "current_id": current}
-    )
+    return render(request, "chat/_conversations.html", {"sidebar": listed, "current_id": current})

@@ -59,7 +59,7 @@ class StopWhenCancelled(StoppingCriteria):
 class TokenStream(BaseStreamer):
     """Hands each new token to a function.
 
-    Generate puts the whole prompt first, which is skipped.
+    `generate` puts the whole prompt first, which is skipped.
     """
 
     def __init__(self, take_token: Callable[[int], None]) -> None:
@@ -68,10 +68,7 @@ class TokenStream(BaseStreamer):
         self._has_prompt = False
 
     def put(self, value: torch.Tensor) -> None:
-        """Take what generate has: first the prompt, shape (1, T), then a token at a time.
-
-        Shape (1,).
-        """
+        """Take the prompt, shape (1, T), the first time, then one token, shape (1,), at a time."""
         if not self._has_prompt:
             self._has_prompt = True
             return

@@ -29,7 +29,7 @@ class AnswerStoppedError(Exception):
 class PrefillProgress:
     """Where one request is before its first token.
 
-    Times, progress events, and the exit on cancellation.
+    Keeps the times, emits progress, and is the exit on cancellation.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class LayerWatch:
 def find_layers(model: nn.Module) -> dict[Stage, nn.ModuleList]:
     """Return the longest list of layers of the vision tower and of the text model.
 
-    By the names that models use.
+    They are found by the names that models use.
     """
     found: dict[Stage, nn.ModuleList] = {}
     for path, module in model.named_modules():

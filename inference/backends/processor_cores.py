@@ -25,9 +25,9 @@ def count_physical_cores() -> int:
 
 
 def _container_quota() -> int:
-    """Return the whole cores that the container may use, 0 for no limit. Source.
+    """Return the whole cores that the container may use, 0 for no limit.
 
-    Cgroup v2, cpu.max.
+    Source: cgroup v2, cpu.max.
     """
     limit, _, period = _read(CGROUP_LIMIT).partition(" ")
     if not limit.isdigit() or not period.isdigit():

@@ -6,18 +6,15 @@ the processor's chat template alone, with each picture scaled down to the budget
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
-from qwen_vl_utils import process_vision_info
 
 from inference.errors import ErrorCode, InferenceError
 from inference.images import (
     QWEN3_VL_LIMITS,
     ImageLimits,
-    count_image_tokens,
     decode_image,
     smart_resize,
 )
@@ -44,9 +41,7 @@ Inputs = dict[str, torch.Tensor]
 class VisionInput:
     """Builds the model inputs of requests; one for each loaded model, used by all its slots."""
 
-    def __init__(
-        self, processor: Any, *, model_type: str, context_tokens: int
-    ) -> None:  # no common type
+    def __init__(self, processor: Any, *, model_type: str, context_tokens: int) -> None:
         """Use the model's processor; prompt and answer together may take `context_tokens`."""
         self._processor = processor
         self._tokenizer = processor.tokenizer
@@ -80,6 +75,9 @@ class VisionInput:
         text = self._processor.apply_chat_template(
             messages, tokenize=False, add_generation_prompt=True, add_vision_id=add_vision_id
         )
+        # Imports torchvision, which the loading of the model has made importable.
+        from qwen_vl_utils import process_vision_info
+
         images, _ = process_vision_info(messages, image_patch_size=self.limits.patch_px)
         made = self._processor(text=[text], images=images, do_resize=False, return_tensors="pt")
         return dict(made)
@@ -103,42 +101,40 @@ class VisionInput:
 
 
 class _Pictures:
-    """The decoded pictures of one request, each decoded once."""
+    """The pictures of one request, each decoded once and kept at the size that the model sees."""
 
     def __init__(self, pixels: PixelBudget, limits: ImageLimits) -> None:
-        self._pixels = pixels
-        self._limits = limits
-        self._decoded: dict[str, Image.Image] = {}
+        self._limits = limits.within(pixels)
+        self._prepared: dict[str, Image.Image] = {}
 
     def cost(self, part: ImagePart) -> int:
-        picture = self._decode(part)
-        return count_image_tokens(picture.width, picture.height, self._pixels, self._limits)
+        picture = self._prepare(part)
+        return (picture.width * picture.height) // self._limits.token_px**2
 
     def entry(self, part: ImagePart) -> Mapping[str, object]:
-        """Return the picture's entry for the chat template.
+        """Return the picture's entry for the chat template; its size is final."""
+        picture = self._prepare(part)
+        return {
+            "type": "image",
+            "image": picture,
+            "resized_width": picture.width,
+            "resized_height": picture.height,
+        }
 
-        Scaled down so that it costs what `cost` says.
-        """
-        picture = self._decode(part)
-        width, height = smart_resize(
-            picture.width, picture.height, self._limits.within(self._pixels)
-        )
-        shrink = math.sqrt(width * height / (picture.width * picture.height))
-        if shrink < 1:
-            # Frees a large photograph's memory early; the processor makes the exact size.
-            picture = picture.resize((width, height))
-        return {"type": "image", "image": picture, "resized_width": width, "resized_height": height}
-
-    def _decode(self, part: ImagePart) -> Image.Image:
-        if part.sha256 not in self._decoded:
-            self._decoded[part.sha256] = decode_image(part.data)
-        return self._decoded[part.sha256]
+    def _prepare(self, part: ImagePart) -> Image.Image:
+        if part.sha256 not in self._prepared:
+            # A photograph takes 36 MB decoded, a conversation has many: the small one stays.
+            full = decode_image(part.data)
+            self._prepared[part.sha256] = full.resize(
+                smart_resize(full.width, full.height, self._limits)
+            )
+        return self._prepared[part.sha256]
 
 
-def read_limits(image_processor: Any) -> ImageLimits:  # each model has its own class
-    """Return the limits that stand in a Qwen-VL image processor. Source.
+def read_limits(image_processor: Any) -> ImageLimits:
+    """Return the limits that stand in a Qwen-VL image processor.
 
-    Preprocessor_config.json.
+    Source: preprocessor_config.json.
     """
     size = dict(image_processor.size)
     return ImageLimits(
@@ -152,7 +148,7 @@ def read_limits(image_processor: Any) -> ImageLimits:  # each model has its own 
 def list_control_tokens(tokenizer: Any) -> set[str]:  # no common type
     """Return every added or special token of a tokenizer.
 
-    All that it finds in text before its ordinary vocabulary.
+    These are all that it finds in text before its ordinary vocabulary.
     """
     return {*tokenizer.get_added_vocab(), *tokenizer.all_special_tokens}
 
@@ -160,7 +156,7 @@ def list_control_tokens(tokenizer: Any) -> set[str]:  # no common type
 def append_tokens(inputs: Inputs, token_ids: Sequence[int]) -> Inputs:
     """Return the inputs with plain text tokens behind the prompt.
 
-    In each tensor that goes along with `input_ids`.
+    They are added to each tensor that goes along with `input_ids`.
     """
     if not token_ids:
         return inputs

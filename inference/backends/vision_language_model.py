@@ -8,6 +8,7 @@ answer: every request prefills its whole conversation (`cached_tokens` is 0).
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterable, Iterator
 from time import monotonic
@@ -26,9 +27,10 @@ from transformers.utils import logging as transformers_logging
 from inference.backends.base import Cancellation, Emit, ModelFiles, ReportProgress
 from inference.backends.generate_hooks import ChosenTokenOnly, StopWhenCancelled, TokenStream
 from inference.backends.layer_watch import AnswerStoppedError, LayerWatch, PrefillProgress
-from inference.backends.number_format import choose_dtype
+from inference.backends.number_format import are_wide_products_faster, choose_dtype
 from inference.backends.processor_cores import count_physical_cores
 from inference.backends.vision_input import Inputs, VisionInput
+from inference.backends.wide_products import widen_products
 from inference.config import InferenceConfig
 from inference.errors import ErrorCode, InferenceError
 from inference.images import ImageLimits
@@ -42,6 +44,8 @@ from inference.requests import (
     Usage,
 )
 from inference.tokenizer import IncrementalDetokenizer
+
+logger = logging.getLogger(__name__)
 
 LOADING_BAR = "Loading weights"
 # transformers keeps its progress hook in a global; two loads at once would report to each other.
@@ -82,6 +86,8 @@ def load_vision_language_model(
             f"The weight files of {files.name} lack {len(missing)} weights, such as {missing[0]}.",
         )
     model.eval().requires_grad_(requires_grad=False)
+    if dtype is torch.bfloat16 and are_wide_products_faster():
+        logger.info("%d layers read prompts and pictures in fp32.", widen_products(model))
     return VisionLanguageModel(model, processor, files=files, config=config, threads=threads)
 
 
@@ -269,9 +275,9 @@ class _AnswerWriter:
 
 
 def _list_eos_ids(generation_config: Any, tokenizer: Any) -> frozenset[int]:
-    """Return all token ids that end an answer. Source.
+    """Return all token ids that end an answer.
 
-    Generation_config.json, tokenizer_config.json.
+    Source: generation_config.json, tokenizer_config.json.
     """
     configured = generation_config.eos_token_id
     ids = configured if isinstance(configured, list) else [configured]

@@ -1,4 +1,4 @@
-"""The demo answers while the wanted model is fetched, and is exchanged for it without losing an answer."""
+"""The demo answers until the wanted model is here, and no answer is lost in the exchange."""
 
 from __future__ import annotations
 

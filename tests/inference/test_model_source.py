@@ -1,4 +1,4 @@
-"""Which model answers: cache before network, Hugging Face before ModelScope, the demo only when nobody chose."""
+"""Which model answers: cache before network, Hugging Face before ModelScope, demo last."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from inference import model_source
 from inference.backends.base import ReportProgress
 from inference.config import DEFAULT_MODEL, InferenceConfig
 from inference.errors import ErrorCode, InferenceError
-from inference.hubs import DownloadStoppedError
+from inference.hubs import DownloadStopped
 from inference.model_source import HubModelSource
 
 
@@ -34,7 +34,7 @@ class FakeHub:
     def download(self, repo: str, report: ReportProgress, stop: threading.Event) -> Path:
         self.asked += 1
         if stop.is_set():
-            raise DownloadStoppedError
+            raise DownloadStopped
         if self.folder is None:
             raise OSError("503 Service Unavailable")
         report(10, 10)

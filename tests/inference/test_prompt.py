@@ -1,6 +1,8 @@
-"""Nothing that a person types is a control token, and a long conversation loses whole old turns in steps."""
+"""No control token from a person; a long conversation loses whole old turns in steps."""
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import pytest
 
@@ -128,7 +130,7 @@ def test_beginning_stays_the_same_for_several_turns() -> None:
         kept = fit_context(_conversation(turns), _cost, 100)
         first_kept.append(kept[0].text)
 
-    changes = sum(a != b for a, b in zip(first_kept, first_kept[1:], strict=False))
+    changes = sum(a != b for a, b in pairwise(first_kept))
     assert changes <= 7
 
 

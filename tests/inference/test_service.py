@@ -1,4 +1,7 @@
-"""The service around the model: queueing, stopping, closing, readiness. Scripted, so each step is held and let go."""
+"""The service around the model: queueing, stopping, closing, readiness.
+
+The model is scripted, so each step can be held and let go.
+"""
 
 from __future__ import annotations
 

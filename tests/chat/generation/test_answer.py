@@ -71,7 +71,7 @@ def answer_next(service: InferenceService, log: MemoryReplyLog | None = None) ->
 
 
 def after_word(
-    monkeypatch: pytest.MonkeyPatch, word: str, act: Callable[[], None], service: InferenceService
+    monkeypatch: pytest.MonkeyPatch, word: str, act: Callable[[], object]
 ) -> None:
     """Do something in the answering thread, once, when the text that ends with the word is told."""
     monkeypatch.setattr(answers, "COALESCE_S", 0.0)
@@ -316,7 +316,7 @@ def test_a_worker_whose_lease_was_taken_writes_no_more(
     monkeypatch.setattr(answers, "RENEW_S", 0.0)
     log = MemoryReplyLog()
     with model() as service:
-        after_word(monkeypatch, "three", lambda: _take_over(reply.pk), service)
+        after_word(monkeypatch, "three", lambda: _take_over(reply.pk))
         answered = answer_next(service, log)
 
     view = log.read(reply.pk, 0)
@@ -335,7 +335,7 @@ def test_a_worker_whose_lease_was_taken_stops_its_model(
     reply = a_reply(alice)
     monkeypatch.setattr(answers, "RENEW_S", 0.0)
     with model(gate=closed_gate(words=3)) as service:
-        after_word(monkeypatch, "three", lambda: _take_over(reply.pk), service)
+        after_word(monkeypatch, "three", lambda: _take_over(reply.pk))
         claim = claims.claim_next("worker")
         assert claim is not None
         answer = Answer(claim, service, MemoryReplyLog())
@@ -351,7 +351,7 @@ def test_a_reply_deleted_on_the_way_ends_quietly(
     reply = a_reply(alice)
     monkeypatch.setattr(answers, "RENEW_S", 0.0)
     with model() as service:
-        after_word(monkeypatch, "three", reply.message.conversation.delete, service)
+        after_word(monkeypatch, "three", reply.message.conversation.delete)
         claim = claims.claim_next("worker")
         assert claim is not None
         Answer(claim, service, MemoryReplyLog()).run()
@@ -380,8 +380,7 @@ def test_a_stop_asked_for_in_the_row_is_seen_at_the_next_renewal(
         after_word(
             monkeypatch,
             "three",
-            lambda: claims.request_stop(waiting.pk, seen_offset=4) and None,
-            service,
+            lambda: claims.request_stop(waiting.pk, seen_offset=4),
         )
         reply = answer_next(service)
 
@@ -417,7 +416,7 @@ def run_released(
             answer.release()
             service.close()
 
-        after_word(monkeypatch, "three", end, service)
+        after_word(monkeypatch, "three", end)
         answer.run()
     return Reply.objects.get()
 
@@ -441,8 +440,7 @@ def test_a_reply_released_by_a_closed_service_goes_back_too(
 
     reply = run_released(monkeypatch, lambda service: service.close())
 
-    assert reply.state in ("queued", "failed")
-    assert reply.text == "one two three "
+    assert (reply.state, reply.text) == ("queued", "one two three ")
 
 
 def test_a_released_reply_is_finished_by_the_next_worker_with_equal_text(
@@ -545,7 +543,7 @@ def test_a_bug_on_the_way_fails_the_reply_and_stops_the_model(
         raise RuntimeError("injected")
 
     with model(gate=closed_gate(words=3)) as service:
-        after_word(monkeypatch, "three", explode, service)
+        after_word(monkeypatch, "three", explode)
         reply = answer_next(service)
 
     assert (reply.state, reply.error_code) == ("failed", "generation_failed")
@@ -562,7 +560,7 @@ def test_a_failure_after_the_lease_was_taken_changes_nothing(
         raise RuntimeError("injected")
 
     with model(gate=closed_gate(words=3)) as service:
-        after_word(monkeypatch, "three", explode, service)
+        after_word(monkeypatch, "three", explode)
         reply = answer_next(service)
 
     assert (reply.state, reply.attempt) == ("running", 2)

@@ -198,7 +198,7 @@ def test_the_picture_goes_when_its_thumbnail_cannot_be_written(
     storage = Image._meta.get_field("file").storage
     save = storage.save
 
-    def fail_for_thumbnails(name: str, *args: object, **options: object) -> str:
+    def fail_for_thumbnails(name: str, *args: Any, **options: Any) -> str:
         if "thumbnail" in name:
             raise OSError("disk full")
         saved: str = save(name, *args, **options)

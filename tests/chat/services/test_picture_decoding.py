@@ -174,7 +174,6 @@ def test_comments_never_come_out(kind: str) -> None:
         pytest.param(encoded(drawn(), "JPEG"), "image/jpeg", id="jpeg"),
         pytest.param(encoded(drawn(), "HEIF"), "image/jpeg", id="heic"),
         pytest.param(encoded(drawn(), "AVIF"), "image/jpeg", id="avif"),
-        pytest.param(encoded(drawn(size=(66_000, 2)), "PNG"), "image/png", id="too-long-for-jpeg"),
     ],
 )
 def test_lossless_stays_lossless(content: bytes, kind: str) -> None:
@@ -182,6 +181,12 @@ def test_lossless_stays_lossless(content: bytes, kind: str) -> None:
 
     assert picture.content_type == kind
     assert Image.open(BytesIO(picture.content)).get_format_mimetype() == kind
+
+
+def test_a_picture_too_wide_for_a_jpeg_stays_png(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(picture_decoding, "MAX_JPEG_SIDE_PX", 50)
+
+    assert decoded(encoded(drawn(), "JPEG")).content_type == "image/png"
 
 
 @pytest.mark.parametrize("limit", ["MAX_PNG_BYTES", "MAX_LOSSLESS_UPLOAD_BYTES"])
@@ -203,7 +208,7 @@ def test_a_large_lossless_photograph_becomes_a_jpeg(
         pytest.param((1000, 500), (320, 160), id="wide"),
         pytest.param((500, 1000), (160, 320), id="tall"),
         pytest.param((50, 40), (50, 40), id="small-stays"),
-        pytest.param((5000, 2), (320, 1), id="line"),
+        pytest.param((2000, 10), (320, 2), id="longest"),
         pytest.param((1, 1), (1, 1), id="dot"),
     ],
 )
@@ -238,6 +243,7 @@ def test_truncated_pictures_are_unreadable(percent: int, kind: str) -> None:
         pytest.param(b"\x00\x00\x00\x18ftypheic" + bytes(99), id="heic-start-only"),
         pytest.param(b"BM" + bytes(99), id="bmp-start-only"),
         pytest.param(corpus.png_claiming(0, 40), id="no-width"),
+        pytest.param(encoded(drawn(size=(2010, 10)), "PNG"), id="too-long-for-any-model"),
     ],
 )
 def test_broken_pictures_are_unreadable(content: bytes) -> None:

@@ -11,6 +11,6 @@ export function toast(text) {
   const note = document.createElement("p");
   note.className = "toast";
   note.textContent = text;
-  find("toasts").append(note);
+  find("toasts").replaceChildren(note);
   setTimeout(() => note.remove(), SHOWN_MS);
 }

@@ -1,0 +1,60 @@
+"""Filters of the conversation list: by what its replies are like."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.contrib import admin
+from django.db.models import Exists, OuterRef
+from django.utils.translation import gettext_lazy as _
+
+from chat.models import Conversation, Reply
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from django.contrib.admin import ModelAdmin
+    from django.db.models import QuerySet
+    from django.http import HttpRequest
+    from django.utils.functional import _StrPromise
+
+
+class _ReplyFilter(admin.SimpleListFilter):
+    """Keeps conversations with a reply whose `field` has the chosen value."""
+
+    field: str
+    choices_of_field: tuple[tuple[str, str | _StrPromise], ...]
+
+    def lookups(
+        self, request: HttpRequest, model_admin: ModelAdmin[Any]
+    ) -> tuple[tuple[str, str | _StrPromise], ...]:
+        """Offer the choices."""
+        return self.choices_of_field
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[Conversation]
+    ) -> QuerySet[Conversation]:
+        """Keep what has such a reply."""
+        if self.value() not in dict(self.choices_of_field):
+            return queryset
+        value: object = self.value() == "1" if self.field == "is_demo" else self.value()
+        replies = Reply.objects.filter(**{self.field: value})
+        return queryset.filter(Exists(replies.filter(message__conversation=OuterRef("pk"))))
+
+
+class StateFilter(_ReplyFilter):
+    """By state of any reply: `failed` finds what went wrong."""
+
+    title = _("has a reply that is")
+    parameter_name = "reply"
+    field = "state"
+    choices_of_field = tuple(Reply.State.choices)
+
+
+class DemoFilter(_ReplyFilter):
+    """By who answered."""
+
+    title = _("has an answer by")
+    parameter_name = "demo"
+    field = "is_demo"
+    choices_of_field = (("1", _("the demo model")), ("0", _("the model")))

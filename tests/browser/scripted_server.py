@@ -1,0 +1,94 @@
+"""Start the real server with an answering script that the questions of the tests steer.
+
+Run as a program, with the settings in the environment. A question that contains
+- `slowly` is answered over several seconds, in visible stages;
+- `everything` is answered with a table, code and mathematics;
+- `fail` ends in an error after a few words;
+- anything else is answered at once with facts about the request.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+from typing import TYPE_CHECKING
+
+import django
+from django.core.management import call_command
+
+from inference.backends import scripted
+from inference.errors import ErrorCode, InferenceError
+from inference.requests import GenerationRequest, Stage
+
+if TYPE_CHECKING:
+    from inference.backends.base import Cancellation
+
+SLOW_TOKENS = 60
+EVERYTHING = """There are **three shapes** in the picture:
+
+| Place | Shape | Colour |
+|---|---|---|
+| top left | circle | red |
+| top right | square | blue |
+| bottom left | star | yellow |
+
+With a radius of 65 px the circle covers
+
+$$A = \\pi r^2 \\approx 13\\,273\\ \\text{px}^2$$
+
+```python
+import math
+
+def area(radius_px: float) -> float:
+    \"\"\"Area of a circle.\"\"\"
+    return math.pi * radius_px**2  # square pixels
+```
+
+1. First the *circle*,
+2. then the `square`,
+3. then the star.
+"""
+_pace = threading.local()
+
+
+class PacedGate(scripted.Gate):
+    """Takes the steps of a slow answer slowly; the answer's thread sets the pace."""
+
+    def pass_step(self, stage: Stage, cancellation: Cancellation) -> None:
+        """Wait as long as the question asked for."""
+        if getattr(_pace, "is_slow", False):
+            cancellation.wait(0.12 if stage == Stage.DECODE else 0.4)
+
+
+def answer(request: GenerationRequest) -> str:
+    """Answer as the last question asks for."""
+    question = request.messages[-1].text
+    _pace.is_slow = "slowly" in question
+    if "fail" in question:
+        raise InferenceError(ErrorCode.OUT_OF_MEMORY, "There is not enough memory.")
+    if "everything" in question:
+        return EVERYTHING
+    if _pace.is_slow:
+        return " ".join(f"word{number}" for number in range(1, SLOW_TOKENS + 1)) + "."
+    return describe(request)
+
+
+describe = scripted.describe_request
+
+
+def main() -> None:
+    """Prepare the database and the static files, then serve."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "vlsite.settings")
+    django.setup()
+    if os.environ["VL_BACKEND"] == "scripted":
+        scripted.Script = functools.partial(  # type: ignore[misc,assignment]
+            scripted.Script, answer=answer, gate=PacedGate()
+        )
+    call_command("migrate", verbosity=0, interactive=False)
+    call_command("collectstatic", verbosity=0, interactive=False)
+    call_command("serve")
+
+
+if __name__ == "__main__":
+    main()
