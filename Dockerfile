@@ -8,7 +8,7 @@ COPY chat chat
 COPY inference inference
 RUN uv venv /opt/venv \
     && VIRTUAL_ENV=/opt/venv uv pip install --no-cache --torch-backend=cpu \
-        --constraint constraints.txt ".[modelscope]"
+        --constraint constraints.txt "."
 
 FROM python:3.11-slim-bookworm
 RUN useradd --create-home --uid 10001 vlsite && install -d -o vlsite /data

@@ -24,7 +24,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed
-	$(PIP) --editable ".[test,modelscope]"
+	$(PIP) --editable ".[test]"
 	@touch $@
 
 run: $(VENV)/.installed ## Install what is needed and serve the product.

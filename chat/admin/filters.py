@@ -45,7 +45,7 @@ class _ReplyFilter(admin.SimpleListFilter):
 class StateFilter(_ReplyFilter):
     """By state of any reply: `failed` finds what went wrong."""
 
-    title = _("has a reply that is")
+    title = _("state of a reply")
     parameter_name = "reply"
     field = "state"
     choices_of_field = tuple(Reply.State.choices)
@@ -54,7 +54,7 @@ class StateFilter(_ReplyFilter):
 class DemoFilter(_ReplyFilter):
     """By who answered."""
 
-    title = _("has an answer by")
+    title = _("who answered")
     parameter_name = "demo"
     field = "is_demo"
     choices_of_field = (("1", _("the demo model")), ("0", _("the model")))

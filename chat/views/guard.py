@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Concatenate, ParamSpec
+from typing import Concatenate, ParamSpec, cast
 
 from csp.decorators import csp_update
 from django.contrib.auth.decorators import login_required
@@ -32,5 +32,6 @@ def page(view: View[P]) -> View[P]:
         except ChatError as error:
             raise Http404(error.content) from error
 
-    trusted: View[P] = csp_update(_TRUSTED_TYPES)(guarded)
-    return never_cache(require_safe(login_required(trusted)))
+    trusted = csp_update(_TRUSTED_TYPES)(guarded)
+    # django-csp's types forget the arguments of what they decorate.
+    return cast("View[P]", never_cache(require_safe(login_required(trusted))))

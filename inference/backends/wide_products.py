@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional
 
 # Below this, turning the weight costs more than it saves.
-MIN_ROWS = 8
+MIN_ROWS = 16
 
 
 def widen_products(model: nn.Module) -> int:

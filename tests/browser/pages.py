@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import FilePayload, Locator, Page, expect
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext
@@ -83,7 +83,7 @@ class ChatPage:
     def choose_pictures(self, *files: tuple[str, bytes, str]) -> None:
         """Pick files (name, content, type) in the file dialog."""
         self.page.locator("[data-file-input]").set_input_files(
-            [{"name": name, "mimeType": kind, "buffer": data} for name, data, kind in files]
+            [FilePayload(name=name, mimeType=kind, buffer=data) for name, data, kind in files]
         )
 
     def paste_picture(self, data: bytes) -> None:

@@ -85,7 +85,11 @@ def test_upload_under_way_shows_its_progress_and_can_be_cancelled(
 ) -> None:
     console.allow("ERR_FAILED|Failed to load resource")
     held: list[Route] = []
-    alice.page.route("**/api/images/", lambda route: held.append(route))
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    alice.page.route("**/api/images/", hold)
     alice.choose_pictures(("circle.png", red_circle(), "image/png"))
     expect(alice.page.get_by_role("progressbar")).to_be_visible()
     alice.shot("uploading")

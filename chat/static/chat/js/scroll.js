@@ -9,6 +9,7 @@ const NEAR_END_PX = 64;
 
 export class Follower {
   #scroller;
+  #content;
   #button;
   #isFollowing = true;
   #lastTop = 0;
@@ -17,6 +18,7 @@ export class Follower {
   /** @param {HTMLElement} scroller @param {HTMLElement} content @param {HTMLElement} button */
   constructor(scroller, content, button) {
     this.#scroller = scroller;
+    this.#content = content;
     this.#button = button;
     const observer = new ResizeObserver(() => this.#grew());
     observer.observe(content);
@@ -45,7 +47,9 @@ export class Follower {
   }
 
   #grew() {
-    if (this.#isFollowing) this.#scroller.scrollTop = this.#scroller.scrollHeight;
+    // The empty page is read from its top.
+    const hasMessages = this.#content.querySelector("[data-role]") !== null;
+    if (this.#isFollowing && hasMessages) this.#scroller.scrollTop = this.#scroller.scrollHeight;
     this.#button.hidden = this.#isFollowing || this.#distance < NEAR_END_PX;
   }
 

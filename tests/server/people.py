@@ -1,0 +1,134 @@
+"""People with programs of their own: plain HTTP and a plain WebSocket client."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import requests
+from websockets.sync.client import ClientConnection, connect
+
+from tests.server.processes import PASSWORD
+
+TIMEOUT_S = 20.0
+Frame = dict[str, Any]
+
+
+def data_url(picture: bytes) -> str:
+    """Write a PNG as a data URL."""
+    return "data:image/png;base64," + base64.b64encode(picture).decode()
+
+
+class Person:
+    """Somebody with an account, signed in over HTTP."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.http = requests.Session()
+
+    def sign_up(self, name: str) -> Person:
+        """Make an account, by the form."""
+        form = {"username": name, "email": "", "password1": PASSWORD, "password2": PASSWORD}
+        return self._send_form("/accounts/signup/", form)
+
+    def sign_in(self, name: str) -> Person:
+        """Sign in, by the form."""
+        return self._send_form("/accounts/login/", {"login": name, "password": PASSWORD})
+
+    def upload(self, picture: bytes) -> str:
+        """Upload a picture; give its id."""
+        response = self.http.post(
+            f"{self.url}/api/images/",
+            files={"file": ("picture.png", picture, "image/png")},
+            headers={"X-CSRFToken": self.http.cookies["csrftoken"], "Origin": self.url},
+            timeout=TIMEOUT_S,
+        )
+        assert response.status_code == 201, response.text
+        image_id: str = response.json()["id"]
+        return image_id
+
+    def connect(self, *, origin: str | None = None) -> Socket:
+        """Open a socket, from this site's own page unless told otherwise."""
+        cookies = "; ".join(f"{name}={value}" for name, value in self.http.cookies.items())
+        return Socket(
+            connect(
+                self.url.replace("http", "ws", 1) + "/ws/chat/",
+                origin=origin or self.url,  # type: ignore[arg-type]  # a NewType of str
+                additional_headers={"Cookie": cookies} if cookies else {},
+                open_timeout=TIMEOUT_S,
+                max_size=None,
+            )
+        )
+
+    def _send_form(self, path: str, form: dict[str, str]) -> Person:
+        self.http.get(self.url + path, timeout=TIMEOUT_S).raise_for_status()
+        token = {"csrfmiddlewaretoken": self.http.cookies["csrftoken"]}
+        self.http.post(self.url + path, data=form | token, timeout=TIMEOUT_S).raise_for_status()
+        assert "sessionid" in self.http.cookies
+        return self
+
+
+class Socket:
+    """An open WebSocket, spoken in frames."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self.connection = connection
+
+    def __enter__(self) -> Socket:
+        """Give itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close."""
+        self.connection.close()
+
+    def send(self, **frame: Any) -> None:
+        """Send one frame."""
+        self.connection.send(json.dumps(frame))
+
+    def receive(self, timeout_s: float = TIMEOUT_S) -> Frame:
+        """Receive the next frame."""
+        frame: Frame = json.loads(self.connection.recv(timeout=timeout_s))
+        return frame
+
+    def until(self, *types: str) -> Frame:
+        """Skip to the next frame of one of these types."""
+        while True:
+            frame = self.receive()
+            if frame["type"] in types:
+                return frame
+
+    def ask(self, text: str, **fields: Any) -> Frame:
+        """Start a turn; give its `accepted`."""
+        self.send(type="message", text=text, **fields)
+        accepted = self.until("accepted", "error")
+        assert accepted["type"] == "accepted", accepted
+        return accepted
+
+    def read_reply(self, reply_id: str, text: str = "") -> tuple[str, Frame]:
+        """Append what comes, as a client does, to the reply's end."""
+        while True:
+            frame = self.until("partial", "final", "error")
+            if frame.get("reply") != reply_id:
+                continue
+            if frame["type"] != "partial":
+                return text, frame
+            assert frame["offset"] == len(text)
+            text += frame["content"]
+
+    def read_words(self, reply_id: str, count: int) -> str:
+        """Read a reply until it has so many words."""
+        text = ""
+        while len(text.split()) <= count:
+            frame = self.until("partial")
+            if frame["reply"] == reply_id:
+                text += frame["content"]
+        return text
+
+    def answer(self, text: str, **fields: Any) -> str:
+        """Ask, and give the whole answer."""
+        _, final = self.read_reply(self.ask(text, **fields)["reply"])
+        assert final["type"] == "final", final
+        content: str = final["content"]
+        return content

@@ -1,0 +1,160 @@
+"""The product as operators start it: its commands, its data folder, its log."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+
+ROOT = Path(__file__).parents[2]
+ADMINISTRATOR = "carol"
+PASSWORD = "correct horse battery"
+DEADLINE_S = 60.0
+MANAGE = (sys.executable, "manage.py")
+PACED = (sys.executable, "-m", "tests.browser.scripted_server")  # `slowly` in a question
+
+
+def free_port() -> int:
+    """Find a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Log:
+    """What a process says, line by line; a line can be waited for."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+        self._changed = threading.Condition()
+        self._is_closed = False
+
+    def read(self, process: subprocess.Popen[str]) -> None:
+        """Take over the process's output, in the background."""
+        threading.Thread(target=self._read, args=(process,), daemon=True).start()
+
+    def wait_for(self, text: str) -> str:
+        """Wait for a line that contains the text; an ended process or the deadline fails."""
+        ends_at = monotonic() + DEADLINE_S
+        with self._changed:
+            while True:
+                for line in self._lines:
+                    if text in line:
+                        return line
+                left_s = ends_at - monotonic()
+                assert left_s > 0, f"“{text}” was not said in time:\n{self}"
+                assert not self._is_closed, f"“{text}” was never said:\n{self}"
+                self._changed.wait(left_s)
+
+    def _read(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        with process.stdout:
+            for line in process.stdout:
+                with self._changed:
+                    self._lines.append(line)
+                    self._changed.notify_all()
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
+
+    def __str__(self) -> str:
+        """Show the last lines, for a failing test."""
+        return "".join(self._lines[-60:])
+
+
+@dataclass
+class Product:
+    """One installation: it can be started, ended in several ways, and started again."""
+
+    data: Path
+    environment: dict[str, str] = field(default_factory=dict)
+    port: int = field(default_factory=free_port)
+    log: Log = field(default_factory=Log)
+    process: subprocess.Popen[str] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it is reached."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run a management command to its end."""
+        return subprocess.run(
+            [*MANAGE, *command],
+            cwd=ROOT,
+            env=self._environment(),
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE_S,
+            check=False,
+        )
+
+    def start(self, *, command: tuple[str, ...] = (*MANAGE, "serve"), until: str = "Ready") -> str:
+        """Start serving, and wait for the line that says so."""
+        self.log = Log()
+        self.process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=self._environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.log.read(self.process)
+        line = self.log.wait_for(until)
+        self._wait_until_it_listens()
+        return line
+
+    def end(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """Send the signal, and give the exit status."""
+        assert self.process is not None
+        self.process.send_signal(how)
+        return self.process.wait(DEADLINE_S)
+
+    def close(self) -> None:
+        """Leave nothing running, whatever the test did."""
+        if self.process is not None and self.process.poll() is None:
+            self.end(signal.SIGKILL)
+
+    def change_row(self, statement: str, *values: object) -> None:
+        """Change the database from outside, as another instance would."""
+        with sqlite3.connect(self.data / "db.sqlite3", timeout=20) as database:
+            changed = database.execute(statement, values).rowcount
+        database.close()
+        assert changed == 1
+
+    def _wait_until_it_listens(self) -> None:
+        """Try again and again: the line comes from a thread beside the server's."""
+        ends_at = monotonic() + DEADLINE_S
+        pause = threading.Event()
+        while True:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            assert monotonic() < ends_at, f"nobody listens:\n{self.log}"
+            pause.wait(0.05)
+
+    def _environment(self) -> dict[str, str]:
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("VL_", "DJANGO_", "HF_"))
+        }
+        return inherited | {
+            "VL_DATA_DIR": str(self.data),
+            "VL_PORT": str(self.port),
+            "VL_BACKEND": "scripted",
+            "HF_HUB_OFFLINE": "1",
+            "PYTHONUNBUFFERED": "1",
+            "DJANGO_SUPERUSER_USERNAME": ADMINISTRATOR,
+            "DJANGO_SUPERUSER_PASSWORD": PASSWORD,
+            **self.environment,
+        }
