@@ -54,7 +54,11 @@ CONTENT_SECURITY_POLICY = {
         "style-src": [SELF],
         "img-src": [SELF, "data:", "blob:"],
         "font-src": [SELF],
-        "connect-src": [SELF, *(url.replace("http", "ws", 1) for url in VL_ORIGINS)],
+        # Browsers without CSP 3 do not count a socket as 'self'; none takes an IPv6 address here.
+        "connect-src": [
+            SELF,
+            *(url.replace("http", "ws", 1) for url in VL_ORIGINS if "[" not in url),
+        ],
         "manifest-src": [SELF],
         "form-action": [SELF],
         "base-uri": [NONE],

@@ -1,10 +1,18 @@
 """Where each address leads."""
 
 from django.contrib import admin
+from django.http import HttpRequest, HttpResponseRedirect
+from django.templatetags.static import static
 from django.urls import include, path
 
 from chat.api import api
 from vlsite import health
+
+
+def favicon(_request: HttpRequest) -> HttpResponseRedirect:
+    """Lead to the icon: pages that are not ours, such as the admin's, let browsers ask here."""
+    return HttpResponseRedirect(static("chat/img/favicon.svg"))
+
 
 urlpatterns = [
     path("", include("chat.urls")),
@@ -12,6 +20,7 @@ urlpatterns = [
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),
+    path("favicon.ico", favicon, name="favicon"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
 ]
