@@ -7,6 +7,7 @@ the client that is not exactly of its shape raises `FrameError`.
 from __future__ import annotations
 
 import json
+import math
 import re
 import uuid
 from dataclasses import dataclass, field, fields
@@ -124,7 +125,7 @@ def parse(text: str) -> ClientFrame:
         FrameError: not JSON, not an object, an unknown type, or a field of the wrong kind.
     """
     try:
-        frame = json.loads(text, parse_constant=_refuse_constant)
+        frame = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         raise FrameError("it is not JSON") from error
     if not isinstance(frame, dict):
@@ -144,6 +145,12 @@ def parse(text: str) -> ClientFrame:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(name)  # NaN and Infinity are not JSON
+
+
+def _finite(digits: str) -> float:
+    if math.isinf(number := float(digits)):  # 1e999 could be read, but not written again
+        raise ValueError(digits)
+    return number
 
 
 def _text(frame: Json, name: str) -> str:

@@ -25,6 +25,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+UPLOAD_BYTES = 2**20
 DESKTOP = {"width": 1280, "height": 800}
 _NUMBERS = itertools.count(1)  # tests share a server, people share no account
 
@@ -52,7 +53,8 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """Serve scripted answers; most tests share this one."""
-    process = ServerProcess(tmp_path_factory.mktemp("server"), {"VL_BACKEND": "scripted"})
+    environment = {"VL_BACKEND": "scripted", "VL_UPLOAD_BYTES": str(UPLOAD_BYTES)}
+    process = ServerProcess(tmp_path_factory.mktemp("server"), environment)
     process.start()
     yield process
     process.stop()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import Route, expect
 
-from tests.browser.conftest import Console
+from tests.browser.conftest import UPLOAD_BYTES, Console
 from tests.browser.pages import ChatPage, red_circle
 
 
@@ -45,8 +45,8 @@ def test_what_is_no_picture_is_refused_before_it_is_sent(alice: ChatPage) -> Non
     expect(alice.hint).to_have_text("“notes.txt” is not a picture.")
     alice.choose_pictures(("drawing.svg", b"<svg/>", "image/svg+xml"))
     expect(alice.hint).to_have_text("“drawing.svg” is not a picture.")
-    alice.choose_pictures(("large.png", b"0" * (20 * 2**20 + 1), "image/png"))
-    expect(alice.hint).to_have_text("“large.png” has 20.0 MB. A picture may have at most 20 MB.")
+    alice.choose_pictures(("large.png", b"0" * (UPLOAD_BYTES * 3 // 2), "image/png"))
+    expect(alice.hint).to_have_text("“large.png” has 1.5 MB. A picture may have at most 1 MB.")
     expect(alice.attachments).to_have_count(0)
 
 

@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 RUNNING: dict[str, Any] = {"state": Reply.State.RUNNING, "attempt": 1, "lease_owner": "somebody"}
 
 
-def a_picture(
-    owner: User, *, color: tuple[int, int, int] = (220, 40, 40), **fields: Any
-) -> Image:
+def a_picture(owner: User, *, color: tuple[int, int, int] = (220, 40, 40), **fields: Any) -> Image:
     """Keep a picture of one colour."""
     data = draw_png(64, 64, color)
     picture = Image(

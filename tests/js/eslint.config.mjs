@@ -8,7 +8,7 @@ const BROWSER = ["document", "window", "location", "history", "navigator", "loca
 const EVERYWHERE = ["globalThis", "console", "setTimeout", "clearTimeout", "URL",
   "URLSearchParams", "AbortController", "Intl", "fetch", "File", "FormData"];
 const PURE = ["protocol", "conversation_state", "socket", "stage_text", "texts", "outbox",
-  "uploads", "announce"].map((name) => `**/chat/js/${name}.js`);
+  "uploads", "announce", "questions"].map((name) => `**/chat/js/${name}.js`);
 const readonly = (names) => Object.fromEntries(names.map((name) => [name, "readonly"]));
 
 export default [

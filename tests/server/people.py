@@ -70,18 +70,21 @@ class Person:
 
 
 class Socket:
-    """An open WebSocket, spoken in frames."""
+    """A WebSocket, open within a `with` block, spoken in frames."""
 
-    def __init__(self, connection: ClientConnection) -> None:
-        self.connection = connection
+    connection: ClientConnection
+
+    def __init__(self, opening: connect) -> None:
+        self._opening = opening
 
     def __enter__(self) -> Socket:
-        """Give itself."""
+        """Open it."""
+        self.connection = self._opening.__enter__()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Close."""
-        self.connection.close()
+    def __exit__(self, *error: Any) -> None:
+        """Close it."""
+        self._opening.__exit__(*error)
 
     def send(self, **frame: Any) -> None:
         """Send one frame."""
@@ -98,6 +101,11 @@ class Socket:
             frame = self.receive()
             if frame["type"] in types:
                 return frame
+
+    def read_to_the_end(self) -> None:
+        """Receive until the server closes; raises `ConnectionClosed` then."""
+        while True:
+            self.receive()
 
     def ask(self, text: str, **fields: Any) -> Frame:
         """Start a turn; give its `accepted`."""

@@ -137,9 +137,7 @@ def test_a_relative_folder_counts_from_the_working_folder(
     assert env.folder("X", DEFAULT) == tmp_path / "here"
 
 
-def test_without_a_folder_the_default_is_made(
-    given: Callable[[str], None], tmp_path: Path
-) -> None:
+def test_without_a_folder_the_default_is_made(given: Callable[[str], None], tmp_path: Path) -> None:
     assert env.folder("X", tmp_path / "default") == tmp_path / "default"
     assert (tmp_path / "default").is_dir()
 
@@ -148,7 +146,7 @@ def test_a_folder_that_is_a_file_is_refused(given: Callable[[str], None], tmp_pa
     (tmp_path / "file").touch()
     given(str(tmp_path / "file"))
 
-    with pytest.raises(ImproperlyConfigured, match="X is .*file.* a folder that can be made"):
+    with pytest.raises(ImproperlyConfigured, match=r"X is .*file.* a folder that can be made"):
         env.folder("X", DEFAULT)
 
 
@@ -181,7 +179,7 @@ def test_a_secret_file_that_cannot_be_read_is_named(
 ) -> None:
     monkeypatch.setenv("X_FILE", str(tmp_path / "missing"))
 
-    with pytest.raises(ImproperlyConfigured, match="X_FILE is .*missing.* a readable file"):
+    with pytest.raises(ImproperlyConfigured, match=r"X_FILE is .*missing.* a readable file"):
         env.secret("X")
 
 
@@ -215,5 +213,5 @@ def test_an_empty_kept_secret_is_refused(given: Callable[[str], None], tmp_path:
     path = tmp_path / "secret_key"
     path.touch()
 
-    with pytest.raises(ImproperlyConfigured, match="secret_key is empty. Delete it"):
+    with pytest.raises(ImproperlyConfigured, match=r"secret_key is empty. Delete it"):
         env.kept_secret("X", path)

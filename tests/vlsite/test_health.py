@@ -67,9 +67,7 @@ def test_not_ready_without_the_database(client: Client, monkeypatch: pytest.Monk
 
 
 @pytest.mark.django_db
-def test_not_ready_without_a_channel_layer(
-    client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_not_ready_without_a_channel_layer(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "get_channel_layer", lambda: None)
 
     assert client.get("/readyz").json()["channel_layer"] is False

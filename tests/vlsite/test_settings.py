@@ -182,9 +182,7 @@ def test_the_deploy_check_of_django_has_no_complaint(tmp_path: Path) -> None:
         "call_command('check', deploy=True, fail_level='WARNING')\n"
     )
 
-    done = _run(
-        tmp_path, program, VL_PUBLIC_URL="https://chat.example.org", VL_BACKEND="scripted"
-    )
+    done = _run(tmp_path, program, VL_PUBLIC_URL="https://chat.example.org", VL_BACKEND="scripted")
 
     assert done.returncode == 0, done.stderr
 
@@ -208,8 +206,8 @@ def test_sqlite_runs_as_configured(pragma: str, value: object) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_transaction_takes_the_write_lock_at_its_beginning() -> None:
-    from django.db import connections, transaction  # noqa: PLC0415 -- two connections, only here
-    from django.db.utils import OperationalError  # noqa: PLC0415
+    from django.db import connections, transaction
+    from django.db.utils import OperationalError
 
     other = connections.create_connection("default")
     other.settings_dict = {
@@ -217,9 +215,9 @@ def test_a_transaction_takes_the_write_lock_at_its_beginning() -> None:
         "OPTIONS": {**other.settings_dict["OPTIONS"], "timeout": 0},
     }
     try:
+        cursor = other.cursor()
         with transaction.atomic(), pytest.raises(OperationalError, match="locked"):
-            other.ensure_connection()
-            other.cursor().execute("BEGIN IMMEDIATE")
+            cursor.execute("BEGIN IMMEDIATE")
     finally:
         other.close()
 

@@ -70,9 +70,7 @@ def answer_next(service: InferenceService, log: MemoryReplyLog | None = None) ->
     return Reply.objects.get(pk=claim.reply_id)
 
 
-def after_word(
-    monkeypatch: pytest.MonkeyPatch, word: str, act: Callable[[], object]
-) -> None:
+def after_word(monkeypatch: pytest.MonkeyPatch, word: str, act: Callable[[], object]) -> None:
     """Do something in the answering thread, once, when the text that ends with the word is told."""
     monkeypatch.setattr(answers, "COALESCE_S", 0.0)
     tell, done = news.text_added, []
@@ -184,11 +182,11 @@ def test_text_is_gathered_before_it_is_told(
 
 
 @pytest.mark.parametrize(
-    ("tokens", "seconds", "kept"),
+    ("due", "kept"),
     [
-        pytest.param(4, 3600.0, [4, 8], id="by tokens"),
-        pytest.param(1000, 0.0, list(range(1, 11)), id="by time"),
-        pytest.param(1000, 3600.0, [], id="not due"),
+        pytest.param((4, 3600.0), [4, 8], id="by tokens"),
+        pytest.param((1000, 0.0), list(range(1, 11)), id="by time"),
+        pytest.param((1000, 3600.0), [], id="not due"),
     ],
 )
 def test_text_and_tokens_are_kept_on_the_way(
@@ -196,12 +194,11 @@ def test_text_and_tokens_are_kept_on_the_way(
     service: InferenceService,
     heard: Heard,
     monkeypatch: pytest.MonkeyPatch,
-    tokens: int,
-    seconds: float,
+    due: tuple[int, float],
     kept: list[int],
 ) -> None:
-    monkeypatch.setattr(answers, "CHECKPOINT_TOKENS", tokens)
-    monkeypatch.setattr(answers, "CHECKPOINT_S", seconds)
+    monkeypatch.setattr(answers, "CHECKPOINT_TOKENS", due[0])
+    monkeypatch.setattr(answers, "CHECKPOINT_S", due[1])
     a_reply(alice)
     checkpoints: list[tuple[str, int]] = []
 
@@ -273,7 +270,7 @@ def test_the_continuing_model_gets_the_accepted_tokens(alice: User, heard: Heard
 
     with scripted_service(Script(answer=say)) as service:
         service.wait_ready(DEADLINE_S)
-        from inference.backends.scripted import word_id  # noqa: PLC0415 -- only here
+        from inference.backends.scripted import word_id
 
         row_of(reply.pk).update(token_ids=[word_id("one "), word_id("two ")])
         answered = answer_next(service)

@@ -271,9 +271,7 @@ WRITES: list[Any] = [
     pytest.param(claims.renew, id="renew"),
     pytest.param(lambda held: claims.checkpoint(held, text="x", token_ids=[9]), id="checkpoint"),
     pytest.param(lambda held: claims.finish(held, OUTCOME), id="finish"),
-    pytest.param(
-        lambda held: claims.fail(held, ErrorCode.GENERATION_FAILED, text="x"), id="fail"
-    ),
+    pytest.param(lambda held: claims.fail(held, ErrorCode.GENERATION_FAILED, text="x"), id="fail"),
 ]
 
 
@@ -298,9 +296,7 @@ def test_nobody_writes_after_the_end(
 ) -> None:
     reply = a_reply(alice)
     held = claim()
-    row_of(reply.pk).update(
-        **ended, ended_at=timezone.now(), lease_owner="", lease_until=None
-    )
+    row_of(reply.pk).update(**ended, ended_at=timezone.now(), lease_owner="", lease_until=None)
     before = row(reply.pk)
 
     with pytest.raises(LeaseLostError, match=f"found {ended['state']}, attempt 1"):
@@ -482,9 +478,7 @@ def test_the_deadline_leaves_ended_replies_alone(alice: User, ended: dict[str, A
         *ENDED,
     ],
 )
-def test_an_illegal_move_changes_nothing(
-    alice: User, come_from: dict[str, Any], to: str
-) -> None:
+def test_an_illegal_move_changes_nothing(alice: User, come_from: dict[str, Any], to: str) -> None:
     reply = a_reply(alice, **come_from)
     before = row(reply.pk)
     allowed = {

@@ -176,8 +176,7 @@ def test_the_open_replies_of_a_conversation_are_found(alice: User) -> None:
     other = a_reply(alice, **running)
 
     found = [
-        following.open_reply_ids(reply.message.conversation_id)
-        for reply in (waiting, ended, other)
+        following.open_reply_ids(reply.message.conversation_id) for reply in (waiting, ended, other)
     ]
 
     assert found == [[waiting.pk], [], [other.pk]]

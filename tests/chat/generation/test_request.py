@@ -77,9 +77,7 @@ def test_another_branch_is_left_out(alice: User) -> None:
     first = a_turn(alice, "one")
     second = ask_on(first, alice, "old", answer="1")
     end_reply(second.reply, "2")
-    sibling = a_turn(
-        alice, "new", conversation_id=first.conversation.pk, parent_id=first.reply.pk
-    )
+    sibling = a_turn(alice, "new", conversation_id=first.conversation.pk, parent_id=first.reply.pk)
 
     assert spoken(request(sibling.reply).messages) == [
         ("user", "one"), ("assistant", "1"), ("user", "new"),
@@ -156,9 +154,7 @@ def test_the_demo_model_is_read_greedily(alice: User) -> None:
 
 @pytest.mark.parametrize("is_demo", [False, True])
 def test_what_was_asked_for_wins(alice: User, is_demo: bool) -> None:
-    asked = TurnOptions(
-        max_tokens=7, temperature=1.5, top_p=0.1, seed=9, pixels=Pixels.FULL
-    )
+    asked = TurnOptions(max_tokens=7, temperature=1.5, top_p=0.1, seed=9, pixels=Pixels.FULL)
     turn = a_turn(alice, options=asked)
 
     built = request(turn.reply, is_demo=is_demo)

@@ -49,9 +49,7 @@ def test_the_administrator_is_made(environment: pytest.MonkeyPatch) -> None:
     assert PASSWORD not in said
 
 
-def test_the_password_may_stand_in_a_file(
-    environment: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_the_password_may_stand_in_a_file(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "password").write_text(f"{PASSWORD}\n")
 
     ensure(environment, USERNAME="carol", PASSWORD_FILE=str(tmp_path / "password"))

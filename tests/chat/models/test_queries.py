@@ -59,9 +59,7 @@ def test_a_conversation_is_generating_until_its_reply_ends(
         pytest.param("%", False, id="a wildcard is a letter"),
     ],
 )
-def test_search_looks_at_title_question_and_answer(
-    alice: User, query: str, is_found: bool
-) -> None:
+def test_search_looks_at_title_question_and_answer(alice: User, query: str, is_found: bool) -> None:
     turn = a_turn(alice, "How tall is the tower?")
     end_reply(turn.reply, "It is striped.")
     Conversation.objects.update(title="Lighthouse")

@@ -119,9 +119,7 @@ def test_the_shown_branch_leaves_out_siblings(
     end_reply(first.reply, "1")
     old = a_turn(alice, "old", conversation_id=first.conversation.pk)
     end_reply(old.reply, "2")
-    new = a_turn(
-        alice, "new", conversation_id=first.conversation.pk, parent_id=first.reply.pk
-    )
+    new = a_turn(alice, "new", conversation_id=first.conversation.pk, parent_id=first.reply.pk)
     shown = Conversation.objects.get()
 
     with django_assert_num_queries(2):

@@ -86,9 +86,7 @@ def test_a_named_parent_starts_a_sibling_branch(alice: User) -> None:
     second = a_turn(alice, "And now?", conversation_id=first.conversation.pk)
     end_reply(second.reply, "Still a circle.")
 
-    sibling = a_turn(
-        alice, "Or?", conversation_id=first.conversation.pk, parent_id=first.reply.pk
-    )
+    sibling = a_turn(alice, "Or?", conversation_id=first.conversation.pk, parent_id=first.reply.pk)
 
     assert sibling.message.parent_id == second.message.parent_id == first.reply.pk
 
@@ -264,9 +262,7 @@ def test_a_parent_without_a_conversation_is_refused(alice: User) -> None:
 @pytest.mark.parametrize(
     "state", [pytest.param({}, id="waiting"), pytest.param(RUNNING, id="being written")]
 )
-def test_a_second_question_while_one_is_open_is_refused(
-    alice: User, state: dict[str, Any]
-) -> None:
+def test_a_second_question_while_one_is_open_is_refused(alice: User, state: dict[str, Any]) -> None:
     reply = a_reply(alice, **state)
     conversation_id = reply.message.conversation_id
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.conf import settings
-from django.http import HttpResponse
 from django.template.loader import render_to_string
 from django.test import Client
 from django.urls import reverse
@@ -45,7 +44,7 @@ def fragment_of(reply: Reply) -> str:
     return reverse("chat:message", args=[reply.message.conversation_id, reply.pk])
 
 
-def data_of(response: HttpResponse) -> dict[str, Any]:
+def data_of(response: Any) -> dict[str, Any]:
     """Read the JSON block that the page gives its scripts."""
     found = re.search(r'<script id="page-data"[^>]*>(.*?)</script>', response.content.decode())
     assert found is not None

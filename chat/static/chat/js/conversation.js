@@ -1,20 +1,23 @@
 /**
  * One shown conversation: takes frames and wishes, keeps the state, tells the views.
- * Owns state, socket, outbox and drafts; the rules of the state are conversation_state's.
+ * Owns state, socket and drafts; the rules of the state are conversation_state's.
  */
 
 import { Announcer } from "./announce.js";
+import { browserSocket } from "./browser_socket.js";
 import { Composer } from "./composer.js";
 import { ConnectionView } from "./connection_view.js";
-import { cookie, find, onWithin, setText } from "./dom.js";
+import { cookie, find, onWithin } from "./dom.js";
 import { watchCopyButtons } from "./copy.js";
 import * as rules from "./conversation_state.js";
 import { MessageView } from "./message_view.js";
 import { Drafts, Outbox } from "./outbox.js";
-import { countCodePoints, makeId, messageFrame, openFrame, resumeFrame, stopFrame } from "./protocol.js";
+import { moveTo, showTitle, showWelcome } from "./page_head.js";
+import { openFrame, resumeFrame, stopFrame } from "./protocol.js";
+import { Questions } from "./questions.js";
 import { Follower } from "./scroll.js";
+import { shownReplies } from "./shown_replies.js";
 import { Sidebar } from "./sidebar.js";
-import { ChatSocket } from "./socket.js";
 import { say } from "./texts.js";
 import { toast } from "./toasts.js";
 import { TurnLoader } from "./turn_loader.js";
@@ -23,7 +26,7 @@ export class Conversation {
   #page;
   /** @type {rules.State} */
   #state;
-  #outbox;
+  #questions;
   #drafts;
   #socket;
   #view;
@@ -39,7 +42,11 @@ export class Conversation {
     this.#page = page;
     this.#state = rules.emptyState(page.conversation);
     const storage = openStorage();
-    this.#outbox = new Outbox(storage, page.user);
+    this.#questions = new Questions(new Outbox(storage, page.user), {
+      state: () => this.#state,
+      update: (state) => this.#update(state),
+      send: (frame) => this.#socket.send(frame),
+    });
     this.#drafts = new Drafts(storage, page.user);
     const list = find("messages");
     this.#view = new MessageView(list, page.urls.images);
@@ -49,18 +56,22 @@ export class Conversation {
     this.#connection = new ConnectionView(document);
     this.#composer = this.#makeComposer();
     this.#sidebar = this.#makeSidebar();
-    this.#socket = this.#makeSocket();
+    this.#socket = browserSocket(page.urls.socket, {
+      onFrame: (frame) => this.#receive(frame),
+      onState: (state) => this.#connectionChanged(state),
+    });
     watchCopyButtons(list, toast, (id) => this.#state.replies[id]?.text ?? null);
-    onWithin(list, "click", "send-again", (button) => this.#sendAgain(questionIdOf(button)));
+    onWithin(list, "click", "send-again", (button) => this.#questions.sendAgain(questionIdOf(button)));
     onWithin(list, "click", "take-back", (button) => this.#takeBack(questionIdOf(button)));
     onWithin(list, "click", "ask-again", (button) => this.#askAgain(button));
   }
 
   /** Show what is here and connect. */
   start() {
-    this.#adoptShownReplies();
-    const here = this.#outbox.list().filter((turn) => turn.conversation === this.#page.conversation);
-    for (const turn of here) this.#update(rules.addQuestion(this.#state, turn));
+    for (const { id, ...known } of shownReplies(find("messages"))) {
+      this.#update(rules.addReply(this.#state, id, known));
+    }
+    this.#questions.restore(this.#page.conversation);
     this.#composer.restore(this.#drafts.read(this.#page.conversation));
     if (matchMedia("(pointer: fine)").matches) this.#composer.focus();
     this.#socket.start();
@@ -94,22 +105,6 @@ export class Conversation {
     this.#composer.addPictures(files);
   }
 
-  #makeSocket() {
-    const url = new URL(this.#page.urls.socket, location.href);
-    url.protocol = url.protocol.replace("http", "ws");
-    return new ChatSocket({
-      url: url.href,
-      WebSocket,
-      clock: {
-        now: () => performance.now(),
-        setTimeout: (run, ms) => window.setTimeout(run, ms),
-        clearTimeout: (timer) => window.clearTimeout(timer),
-      },
-      onFrame: (frame) => this.#receive(frame),
-      onState: (state) => this.#connectionChanged(state),
-    });
-  }
-
   #makeComposer() {
     return new Composer(find("composer"), {
       imagesUrl: this.#page.urls.images,
@@ -136,47 +131,16 @@ export class Conversation {
     return cookie(this.#page.csrf_cookie);
   }
 
-  #adoptShownReplies() {
-    for (const element of find("messages").querySelectorAll('[data-role="assistant"]')) {
-      const { message: id, state, chars } = /** @type {any} */ (element).dataset;
-      if (state !== "queued" && state !== "running") continue;
-      const shown = find("body", element).textContent;
-      // Where the browser changed the text (a lone carriage return), it is asked for again.
-      const text = countCodePoints(shown) === Number(chars) ? shown : "";
-      const imageCount = countPictures(element.previousElementSibling);
-      this.#update(rules.addReply(this.#state, id, { text, imageCount }));
-    }
-  }
-
   /** @param {{text: string, images: string[]}} question */
-  #ask({ text, images }) {
-    const turn = { id: makeId(), conversation: this.#state.conversation, text, images };
-    this.#outbox.add(turn);
-    this.#update(rules.addQuestion(this.#state, turn));
-    this.#sendQuestion(turn.id);
+  #ask(question) {
+    this.#questions.ask(question);
     this.#follower.follow();
   }
 
   /** @param {string} id */
-  #sendQuestion(id) {
-    const question = this.#state.questions[id];
-    const isSent = this.#socket.send(messageFrame(question));
-    this.#update(rules.markQuestion(this.#state, id, isSent ? "sent" : "waiting"));
-  }
-
-  /** @param {string} id */
-  #sendAgain(id) {
-    this.#outbox.add(this.#state.questions[id]);
-    this.#sendQuestion(id);
-  }
-
-  /** @param {string} id */
   #takeBack(id) {
-    const { text, images } = this.#state.questions[id];
-    this.#outbox.remove(id);
     this.#view.removeQuestion(id);
-    this.#update(rules.dropQuestion(this.#state, id));
-    this.#composer.restore({ text, images });
+    this.#composer.restore(this.#questions.takeBack(id));
     this.#composer.focus();
   }
 
@@ -204,20 +168,14 @@ export class Conversation {
       this.#catchUp();
       this.#composer.retryUploads();
     } else {
-      for (const question of rules.pendingQuestions(this.#state)) {
-        this.#update(rules.markQuestion(this.#state, question.id, "waiting"));
-      }
+      this.#questions.wait();
     }
   }
 
   #catchUp() {
     if (this.#state.conversation) this.#socket.send(openFrame(this.#state.conversation));
     for (const reply of rules.openReplies(this.#state)) this.#resume(reply);
-    // The server knows a client id that it accepted before, so a repeat starts nothing.
-    for (const turn of this.#outbox.list()) {
-      if (this.#state.questions[turn.id]) this.#sendQuestion(turn.id);
-      else this.#socket.send(messageFrame(turn));
-    }
+    this.#questions.sendAll();
   }
 
   /** @param {rules.Reply} reply */
@@ -227,17 +185,16 @@ export class Conversation {
 
   /** @param {import("./protocol.js").Frame} frame */
   #receive(frame) {
-    if (frame.type === "accepted") this.#outbox.remove(frame.id);
     if (frame.type === "conversation") this.#sidebar.apply(frame);
+    if (frame.type === "accepted") this.#questions.hear(frame);
     if (frame.type === "error") this.#refused(frame);
     this.#update(rules.reduce(this.#state, frame, performance.now()));
   }
 
   /** @param {import("./protocol.js").Frame} frame */
   #refused(frame) {
-    const isTurn = frame.id && this.#outbox.list().some((turn) => turn.id === frame.id);
-    if (isTurn && frame.code !== "unauthenticated") this.#outbox.remove(frame.id);
-    else if (!frame.reply && frame.code !== "unauthenticated") toast(frame.content);
+    const isQuestion = this.#questions.hear(frame);
+    if (!isQuestion && !frame.reply && frame.code !== "unauthenticated") toast(frame.content);
   }
 
   /** @param {rules.State} state */
@@ -270,9 +227,9 @@ export class Conversation {
       isAnswering: rules.openReplies(this.#state).length > 0,
       isWaiting: rules.pendingQuestions(this.#state).length > 0,
     });
-    find("welcome").hidden = this.#view.last !== null;
+    showWelcome(this.#view.last === null);
     if (conversation !== before.conversation) this.#moveTo(/** @type {string} */ (conversation));
-    if (title !== before.title) this.#showTitle(title || say("untitled"));
+    if (title !== before.title) showTitle(title);
     if (isDeleted && !before.isDeleted) {
       toast(say("deleted_elsewhere"));
       location.assign(this.#page.urls.home);
@@ -281,16 +238,10 @@ export class Conversation {
 
   /** The new conversation has its address now. @param {string} conversation */
   #moveTo(conversation) {
-    history.pushState(null, "", `${this.#page.urls.home}c/${conversation}/`);
+    moveTo(this.#page.urls.home, conversation);
     this.#drafts.write(conversation, this.#drafts.read(null));
     this.#drafts.write(null, { text: "", images: [] });
     this.#sidebar.markCurrent(conversation);
-  }
-
-  /** @param {string} title */
-  #showTitle(title) {
-    setText(find("title"), title);
-    document.title = document.title.replace(/^.*(?= · )/, () => title);
   }
 
   async #loadUnseen() {
@@ -315,9 +266,4 @@ function openStorage() {
 /** @param {Element} element @returns {string} */
 function questionIdOf(element) {
   return /** @type {any} */ (element.closest("[data-question-id]")).dataset.questionId;
-}
-
-/** @param {Element | null} question @returns {number} */
-function countPictures(question) {
-  return question?.querySelectorAll("[data-picture]").length ?? 0;
 }
