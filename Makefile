@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constr
 SOURCES := chat inference tests vlsite manage.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run test quick lint types unit browser bench fix lock demo clean
+.PHONY: help run test quick lint types scripts browser bench fix lock clean
 
 help: ## Show the commands.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -34,12 +34,13 @@ run: $(VENV)/.installed ## Install what is needed and serve the product.
 	@exec $(MANAGE) serve
 
 test: $(VENV)/.installed-test ## Install what the tests need and run all of them.
-	@tests/install_system_packages.sh chromium node redis-server
-	@$(MAKE) --no-print-directory lint types
+	@tests/install_system_packages.sh chromium node npm
+	@$(MAKE) --no-print-directory lint types scripts
 	$(BIN)/pytest
 
 quick: $(VENV)/.installed-test ## The inner loop: no browser, no Redis, nothing slow.
 	@$(MAKE) --no-print-directory lint
+	cd tests/js && node --test --test-reporter=dot
 	$(BIN)/pytest -q -m "not browser and not redis and not multi and not slow and not reference"
 
 lint: $(VENV)/.installed-test
@@ -47,10 +48,17 @@ lint: $(VENV)/.installed-test
 	$(BIN)/ruff check --quiet $(SOURCES)
 	$(BIN)/lint-imports --no-timing --quiet
 	$(MANAGE) makemigrations --check --dry-run --verbosity 0
-	node --test --test-reporter=dot tests/js/
 
 types: $(VENV)/.installed-test
 	$(BIN)/mypy $(SOURCES)
+
+tests/js/node_modules/.installed: tests/js/package.json tests/js/package-lock.json
+	cd tests/js && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+scripts: tests/js/node_modules/.installed ## Check the page's scripts: lint, types, unit tests.
+	cd tests/js && npm run --silent lint && npm run --silent types
+	cd tests/js && node --test --test-reporter=dot
 
 browser: $(VENV)/.installed-test ## The browser tests alone.
 	$(BIN)/pytest -m browser

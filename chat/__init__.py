@@ -1,0 +1,1 @@
+"""Live conversation about pictures: the Django app."""

@@ -17,7 +17,7 @@ from chat import access, protocol
 from chat.errors import ChatError, ErrorCode
 from chat.generation import following, local
 from chat.generation.info import info_frame
-from chat.generation.news import conversation_card
+from chat.generation.news import current_card
 from chat.generation.relay import EVERYONE, relay, reply_group, user_group
 from chat.protocol import CloseCode
 from chat.services import images, turns
@@ -93,7 +93,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             await self._send_error(ChatError(ErrorCode.BAD_FRAME, detail="it is binary"))
             return
         if len(text_data.encode(errors="surrogatepass")) > protocol.MAX_FRAME_BYTES:
-            await self.close(CloseCode.TOO_BIG)
+            await self._close(CloseCode.TOO_BIG)
             return
         try:
             frame = protocol.parse(text_data)
@@ -134,7 +134,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         conversation = await database_sync_to_async(access.conversation_for)(
             self.user, frame.conversation
         )
-        await self._send(await database_sync_to_async(conversation_card)(conversation))
+        await self._send(await database_sync_to_async(current_card)(conversation))
         for reply_id in await database_sync_to_async(following.open_reply_ids)(conversation.pk):
             await self._follow(reply_id, conversation.pk, offset=0)
 
@@ -257,9 +257,12 @@ class ChatConsumer(AsyncWebsocketConsumer):
             )
         )
 
+    async def _close(self, code: CloseCode) -> None:
+        await self.close(int(code))  # Daphne's WebSocket library takes no subclass of int
+
     async def _end_session(self) -> None:
         await self._send_error(ChatError(ErrorCode.UNAUTHENTICATED))
-        await self.close(CloseCode.SIGNED_OUT)
+        await self._close(CloseCode.SIGNED_OUT)
 
     # Groups ---------------------------------------------------------------------------------
 

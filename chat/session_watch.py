@@ -7,6 +7,7 @@ look at the tables sees every way of ending a session, on any instance and in th
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 from typing import TYPE_CHECKING
 
@@ -45,7 +46,8 @@ class SessionWatch:
         self._sockets[socket] = (session_key, user_id, on_end)
         is_running = self._task is not None and not self._task.done()
         if not is_running or self._task.get_loop() is not asyncio.get_running_loop():  # type: ignore[union-attr]  # running means not None
-            self._task = asyncio.create_task(self._watch())
+            # In a context of its own: the first socket's database thread ends with that socket.
+            self._task = asyncio.create_task(self._watch(), context=contextvars.Context())
 
     def discard(self, socket: object) -> None:
         """Watch the socket no longer; the last one ends the task."""
@@ -66,7 +68,15 @@ class SessionWatch:
                 continue
             for socket, (key, user_id, on_end) in watched.items():
                 if (key, user_id) not in valid and socket in self._sockets:
-                    await on_end()
+                    await _end(on_end)
+
+
+async def _end(on_end: Callable[[], Awaitable[None]]) -> None:
+    """End one socket; whatever happens to it must not end the watch over the others."""
+    try:
+        await on_end()
+    except Exception:
+        logger.exception("session watch: a socket could not be closed")
 
 
 def _still_valid(pairs: set[tuple[str, int]]) -> set[tuple[str, int]]:

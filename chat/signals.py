@@ -8,7 +8,7 @@ from django.dispatch import Signal
 
 # conversation: Conversation, message_id, reply_id: UUID
 turn_started = Signal()
-# conversation: Conversation
+# with the conversation itself
 conversation_changed = Signal()
 # owner_id: int, conversation_id: UUID, open_reply_ids: list[UUID]
 conversation_deleted = Signal()

@@ -36,6 +36,7 @@ COALESCE_S = 0.04  # text is relayed at most 25 times a second
 CHECKPOINT_S = 1.0
 CHECKPOINT_TOKENS = 16
 RENEW_S = 3.0
+SPEED_S = 1.0  # how often followers are told the number of tokens
 
 
 class Answer:
@@ -50,7 +51,7 @@ class Answer:
         self._token_ids: list[int] = list(claim.reply.token_ids)
         self._unsent = ""
         self._sent_at = 0.0
-        self._kept_at = self._renewed_at = time.monotonic()
+        self._kept_at = self._renewed_at = self._counted_at = time.monotonic()
         self._kept_tokens = len(self._token_ids)
         self._generation: Generation | None = None
         self._is_cancelled = self._is_released = False
@@ -136,6 +137,10 @@ class Answer:
         if new_tokens and is_due:
             claims.checkpoint(self.claim, text=self._text, token_ids=self._token_ids)
             self._kept_at, self._kept_tokens = now, len(self._token_ids)
+        if new_tokens and now - self._counted_at >= SPEED_S:
+            total = self.claim.reply.options["max_tokens"]
+            self._tell_stage({"stage": "decode", "done": len(self._token_ids), "total": total})
+            self._counted_at = now
         if now - self._renewed_at >= RENEW_S:
             if claims.renew(self.claim):
                 generation.cancel()

@@ -67,6 +67,14 @@ def conversation_card(
     )
 
 
+def current_card(conversation: Conversation) -> ConversationFrame:
+    """Build the card with the ids of the shown branch's last turn: 2 queries."""
+    leaf = conversation.leaf
+    if leaf is None:
+        return conversation_card(conversation)
+    return conversation_card(conversation, message=leaf.parent_id, reply=leaf.pk)
+
+
 def conversation_deleted(*, owner_id: int, conversation_id: uuid.UUID) -> None:
     """Tell the owner's tabs that the conversation is gone."""
     card = ConversationFrame(

@@ -256,10 +256,10 @@ def test_no_text_raises_anything_but_a_frame_error(text: str) -> None:
 def test_no_frame_raises_anything_but_a_frame_error(frame: dict[str, Any]) -> None:
     result = read_or_refused(json.dumps(frame))
 
-    assert type(result) in (CLIENT_FRAMES[frame["type"]], FrameError)
+    assert isinstance(result, CLIENT_FRAMES[frame["type"]] | FrameError)
 
 
-CLIENT_FRAMES = {
+CLIENT_FRAMES: dict[str, type] = {
     "message": MessageFrame,
     "stop": StopFrame,
     "resume": ResumeFrame,

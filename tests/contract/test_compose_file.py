@@ -14,6 +14,7 @@ from tests.contract.documents import ROOT, code, read, rows
 COMPOSE: dict[str, Any] = yaml.safe_load(read("docker-compose.yml"))
 DOCKERFILE = read("Dockerfile")
 SETTINGS = {code(row[0])[0] for row in rows(read("docs/settings.md"))}
+IMAGE_SETS = re.findall(r"(\w+)=", "".join(re.findall(r"^ENV (.*)$", DOCKERFILE, re.M)))
 OF_THE_LIBRARIES = {"HF_HOME", "PATH", "PYTHONUNBUFFERED", "MODELSCOPE_CACHE"}
 
 
@@ -30,9 +31,7 @@ def test_a_variable_of_the_compose_file_is_a_setting(name: str) -> None:
     assert name.removesuffix("_FILE") in SETTINGS | OF_THE_LIBRARIES
 
 
-@pytest.mark.parametrize(
-    "name", re.findall(r"(\w+)=", re.search(r"^ENV (.*)$", DOCKERFILE, re.M)[1])
-)  # type: ignore[index]
+@pytest.mark.parametrize("name", IMAGE_SETS)
 def test_a_variable_of_the_image_is_a_setting(name: str) -> None:
     assert name in SETTINGS | OF_THE_LIBRARIES
 

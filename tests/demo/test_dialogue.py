@@ -1,6 +1,7 @@
 """The fast training path says and computes what the stock processor and model do."""
 
 import random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,15 +43,17 @@ def test_fast_pass_equals_the_model(
     encoder = Encoder(examinee.processor.tokenizer)
     scenes = [(index, drawn[index][0]) for index in range(pictures)]
     talk = converse(random.Random(pictures), scenes, encoder, 120)
-    messages = [{"role": "system", "content": talk.system}] if talk.system else []
+    messages: list[dict[str, Any]] = []
+    if talk.system:
+        messages.append({"role": "system", "content": talk.system})
     for exchange in talk.exchanges:
-        parts = [{"type": "text", "text": exchange.turn.question}]
+        parts: list[dict[str, Any]] = [{"type": "text", "text": exchange.turn.question}]
         if exchange.picture is not None:
             parts.insert(0, {"type": "image", "image": drawn[exchange.picture][1]})
         messages.append({"role": "user", "content": parts})
         messages.append({"role": "assistant", "content": exchange.turn.answer})
 
-    inputs = examinee.processor.apply_chat_template(
+    inputs: Any = examinee.processor.apply_chat_template(
         messages,
         tokenize=True,
         return_dict=True,

@@ -1,5 +1,7 @@
 """Pictures of the demo world: the same for the same seed, and as their scenes say."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -91,7 +93,7 @@ def test_several_shapes_stand_in_corners_of_their_own() -> None:
     assert [thing.place for thing in crowded.things] == list(CORNERS)
 
 
-def test_command_writes_the_example_pictures(tmp_path) -> None:
+def test_command_writes_the_example_pictures(tmp_path: Path) -> None:
     paths = [tmp_path / f"{number}.png" for number in range(3)]
 
     main([str(path) for path in paths])

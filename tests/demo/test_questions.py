@@ -43,7 +43,9 @@ WORD = Scene("text", (128, 128), text="cat", text_colour="green")
         pytest.param(Scene("empty", (96, 96)), "An empty picture.", "一张空白的图片。", id="empty"),
     ],
 )
-def test_description_names_everything_in_reading_order(scene, english, chinese) -> None:
+def test_description_names_everything_in_reading_order(
+    scene: Scene, english: str, chinese: str
+) -> None:
     assert describe(scene, ENGLISH) == english
     assert describe(scene, CHINESE) == chinese
 
@@ -110,7 +112,7 @@ def test_spelling_case_and_closing_mark_vary() -> None:
         turn.question for n in range(300) if (turn := ask_colour(random.Random(n), ONE, ENGLISH))
     ]
 
-    seen = Counter()
+    seen: Counter[str] = Counter()
     for question in questions:
         seen["color"] += "color" in question
         seen["colour"] += "colour" in question

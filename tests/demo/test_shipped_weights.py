@@ -5,15 +5,18 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from transformers import AutoProcessor
 
 from inference.demo import WEIGHTS_DIR
-from inference.demo.cases import THRESHOLDS
+from inference.demo.cases import THRESHOLDS, Case
 from inference.demo.drawing import EXAMPLES, draw_plan
 from inference.demo.evaluate import Examinee, Score, examine
 from inference.demo.export import TEMPLATE, weights_sha256
+from inference.demo.questions import Turn
 
 MOST_BYTES = 12_000_000
 DEMO = WEIGHTS_DIR.parent
@@ -54,10 +57,9 @@ def test_recorded_figures_name_every_kind() -> None:
 
 
 def test_stock_processor_loads_from_the_folder(tmp_path: Path) -> None:
-    from transformers import AutoProcessor  # after torchvision has been made importable
-
     folder = shutil.copytree(WEIGHTS_DIR, tmp_path / "weights")
-    processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
+    load: Any = AutoProcessor.from_pretrained
+    processor = load(folder, local_files_only=True)
 
     assert type(processor).__name__ == "Qwen3VLProcessor"
 
@@ -73,9 +75,6 @@ def test_answers_reach_the_threshold(kind: str, scores: dict[str, Score]) -> Non
 
 @pytest.mark.slow
 def test_screenshot_picture_is_described_rightly() -> None:
-    from inference.demo.cases import Case
-    from inference.demo.questions import Turn
-
     size, plan = EXAMPLES[0]
     right = "A red circle at the top left, a blue square at the top right and a green star at the "
     case = Case("describe", (draw_plan(size, plan),), (Turn("describe", "What do you see?", ""),))

@@ -65,7 +65,7 @@ def demo(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
 
 
 @pytest.fixture
-def alice(product: Product) -> Person:  # type: ignore[override]  # here she comes over HTTP
+def alice(product: Product) -> Person:
     """Have an account of her own on the shared installation."""
     return Person(product.url).sign_up(_new_name("alice"))
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+from contextlib import AbstractContextManager
 from typing import Any
 
 import requests
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
 
 from tests.server.processes import PASSWORD
 
@@ -41,7 +43,7 @@ class Person:
         response = self.http.post(
             f"{self.url}/api/images/",
             files={"file": ("picture.png", picture, "image/png")},
-            headers={"X-CSRFToken": self.http.cookies["csrftoken"], "Origin": self.url},
+            headers={"X-CSRFToken": str(self.http.cookies["csrftoken"]), "Origin": self.url},
             timeout=TIMEOUT_S,
         )
         assert response.status_code == 201, response.text
@@ -54,7 +56,7 @@ class Person:
         return Socket(
             connect(
                 self.url.replace("http", "ws", 1) + "/ws/chat/",
-                origin=origin or self.url,  # type: ignore[arg-type]  # a NewType of str
+                origin=Origin(origin or self.url),
                 additional_headers={"Cookie": cookies} if cookies else {},
                 open_timeout=TIMEOUT_S,
                 max_size=None,
@@ -74,7 +76,7 @@ class Socket:
 
     connection: ClientConnection
 
-    def __init__(self, opening: connect) -> None:
+    def __init__(self, opening: AbstractContextManager[ClientConnection]) -> None:
         self._opening = opening
 
     def __enter__(self) -> Socket:

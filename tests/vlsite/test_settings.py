@@ -199,7 +199,7 @@ def test_the_deploy_check_of_django_has_no_complaint(tmp_path: Path) -> None:
 )
 def test_sqlite_runs_as_configured(pragma: str, value: object) -> None:
     with connection.cursor() as cursor:
-        row = cursor.execute(f"PRAGMA {pragma}").fetchone()  # type: ignore[union-attr]  # sqlite gives a cursor
+        row = cursor.execute(f"PRAGMA {pragma}").fetchone()
 
     assert row[0] == value
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 import threading
+import time
 from typing import Any
 
 from daphne.server import Server
@@ -20,6 +21,7 @@ logger = logging.getLogger(__name__)
 PING_INTERVAL_S = 20
 PING_TIMEOUT_S = 30
 NO_TIMEOUT = -1
+LISTEN_POLL_S = 0.05
 
 
 class Command(BaseCommand):
@@ -37,7 +39,6 @@ class Command(BaseCommand):
         _check_free(host, port)
         local_runner = local.runner()
         local_runner.start()
-        threading.Thread(target=self._announce, args=(host, port), daemon=True).start()
         server = Server(
             application=import_string("vlsite.asgi.application"),
             endpoints=[f"tcp:port={port}:interface={host.replace(':', chr(92) + ':')}"],
@@ -46,17 +47,22 @@ class Command(BaseCommand):
             ping_timeout=PING_TIMEOUT_S,
             server_name="",
         )
+        threading.Thread(target=self._announce, args=(server,), daemon=True).start()
         try:
             server.run()
         finally:
             local_runner.close()
 
-    def _announce(self, host: str, port: int) -> None:
+    def _announce(self, server: Server) -> None:
+        """Say that the server is ready, once it listens and the model answers."""
         service = local.runner().service
         service.wait_ready(timeout_s=threading.TIMEOUT_MAX)
         if service.state.phase == Phase.FAILED:
             logger.error("The model is not available: %s", service.state.error)
             return
+        while not server.listening_addresses:
+            time.sleep(LISTEN_POLL_S)
+        host, port = server.listening_addresses[0]
         shown = f"[{host}]" if ":" in host else host
         self.stdout.write(f"Ready at http://{shown}:{port}/")
         self.stdout.flush()

@@ -73,7 +73,8 @@ def answer_next(service: InferenceService, log: MemoryReplyLog | None = None) ->
 def after_word(monkeypatch: pytest.MonkeyPatch, word: str, act: Callable[[], object]) -> None:
     """Do something in the answering thread, once, when the text that ends with the word is told."""
     monkeypatch.setattr(answers, "COALESCE_S", 0.0)
-    tell, done = news.text_added, []
+    tell = news.text_added
+    done: list[str] = []
 
     def tell_and_act(reply_id: uuid.UUID, *, offset: int, text: str) -> None:
         tell(reply_id, offset=offset, text=text)
@@ -224,9 +225,12 @@ def test_the_lease_is_renewed_on_the_way(
     a_reply(alice)
     renewals: list[int] = []
     renew = claims.renew
-    monkeypatch.setattr(
-        claims, "renew", lambda claim: renewals.append(claim.attempt) or renew(claim)
-    )
+
+    def count(claim: claims.Claim) -> bool:
+        renewals.append(claim.attempt)
+        return renew(claim)
+
+    monkeypatch.setattr(claims, "renew", count)
 
     answer_next(service)
 

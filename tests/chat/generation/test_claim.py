@@ -55,7 +55,7 @@ def expire(reply_id: uuid.UUID) -> None:
 
 def row(reply_id: uuid.UUID) -> dict[str, Any]:
     """Read the whole row."""
-    return row_of(reply_id).values().get()
+    return dict(row_of(reply_id).values().get())
 
 
 # The fair order -----------------------------------------------------------------------------

@@ -9,12 +9,19 @@ from typing import Any
 
 import pytest
 from channels.exceptions import ChannelFull
-from channels.layers import get_channel_layer
+from channels.layers import BaseChannelLayer, get_channel_layer
 
 from chat.generation import relay as relays
 from chat.generation.relay import Relay, reply_group, user_group
 
 EVENT = {"type": "reply.text", "content": "one"}
+
+
+def layer_here() -> BaseChannelLayer:
+    """Give the channel layer that the tests' settings name."""
+    layer = get_channel_layer()
+    assert layer is not None
+    return layer
 
 
 def in_a_thread(relay: Relay, group: str = "group") -> None:
@@ -25,7 +32,7 @@ def in_a_thread(relay: Relay, group: str = "group") -> None:
 
 
 async def test_an_event_from_a_thread_reaches_the_group() -> None:
-    layer = get_channel_layer()
+    layer = layer_here()
     channel = await layer.new_channel()
     await layer.group_add("group", channel)
     relay = Relay()
@@ -37,7 +44,7 @@ async def test_an_event_from_a_thread_reaches_the_group() -> None:
 
 
 async def test_events_of_one_thread_keep_their_order() -> None:
-    layer = get_channel_layer()
+    layer = layer_here()
     channel = await layer.new_channel()
     await layer.group_add("group", channel)
     relay = Relay()
@@ -110,4 +117,4 @@ async def test_without_a_layer_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize("name", [user_group(7), reply_group(uuid.UUID(int=7)), relays.EVERYONE])
 def test_group_names_are_allowed_by_the_layer(name: str) -> None:
-    assert get_channel_layer().require_valid_group_name(name)
+    assert layer_here().require_valid_group_name(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.utils import timezone
@@ -39,7 +39,7 @@ def test_the_list_shows_pinned_ones_then_the_latest_activity(alice: User) -> Non
     ],
 )
 def test_a_conversation_is_generating_until_its_reply_ends(
-    alice: User, state: dict[str, str], is_generating: bool
+    alice: User, state: dict[str, Any], is_generating: bool
 ) -> None:
     a_reply(alice, **state)
 
