@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import connection, transaction
 from django.db.models import Count, F, OuterRef, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Left, Length
 from django.utils import timezone
 
 from chat.errors import ErrorCode
@@ -34,6 +34,11 @@ COMES_FROM: dict[str, tuple[str, ...]] = {
     State.DONE: (State.RUNNING,),
     State.STOPPED: (State.QUEUED, State.RUNNING),
     State.FAILED: (State.QUEUED, State.RUNNING),
+}
+# A stopped reply keeps what its reader had seen, or all of it when nobody said.
+STOPPED_AS_SEEN: dict[str, Any] = {
+    "finish_reason": Reply.FinishReason.STOPPED,
+    "text": Left("text", Coalesce("cancel_seen_offset", Length("text"))),
 }
 
 
@@ -192,20 +197,13 @@ def give_back(claim: Claim) -> None:
 def request_stop(reply_id: uuid.UUID, *, seen_offset: int | None) -> bool:
     """Ask for a reply's end; returns whether it ended at once, because it was still queued.
 
-    A running reply keeps its text up to `seen_offset`. An ended one stays as it is. 2 queries.
+    The reply keeps its text up to `seen_offset`. An ended one stays as it is. 2 queries.
     """
     rows = Reply.objects.filter(pk=reply_id)
-    ended = _end(
-        rows.filter(state=State.QUEUED),
-        State.STOPPED,
-        finish_reason=Reply.FinishReason.STOPPED,
-        is_cancel_requested=True,
+    rows.open().filter(is_cancel_requested=False).update(
+        is_cancel_requested=True, cancel_seen_offset=seen_offset
     )
-    if not ended:
-        rows.filter(state=State.RUNNING, is_cancel_requested=False).update(
-            is_cancel_requested=True, cancel_seen_offset=seen_offset
-        )
-    return bool(ended)
+    return bool(_end(rows.filter(state=State.QUEUED), State.STOPPED, **STOPPED_AS_SEEN))
 
 
 def return_expired() -> tuple[int, list[uuid.UUID]]:
@@ -215,7 +213,7 @@ def return_expired() -> tuple[int, list[uuid.UUID]]:
         How many went back to the queue, and the ids of those that ended.
     """
     lost = Reply.objects.filter(state=State.RUNNING, lease_until__lt=timezone.now())
-    ended = _end_each(lost.filter(is_cancel_requested=True), State.STOPPED, finish_reason="stopped")
+    ended = _end_each(lost.filter(is_cancel_requested=True), State.STOPPED, **STOPPED_AS_SEEN)
     ended += _end_each(
         lost.filter(attempt__gte=MAX_ATTEMPTS),
         State.FAILED,

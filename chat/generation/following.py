@@ -6,6 +6,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from django.utils.translation import gettext as _
+
 from chat import access
 from chat.errors import ChatError, ErrorCode
 from chat.generation import local
@@ -58,7 +60,8 @@ def terminal_frame(reply: Reply) -> FinalFrame | ErrorFrame:
     """Build the frame that ends a reply, from its row alone."""
     if reply.state == Reply.State.FAILED:
         code = ErrorCode(reply.error_code)
-        return ErrorFrame(code=code, content=ChatError(code).content, reply=reply.pk)
+        error = ChatError(code, limit=_("the model can take"))
+        return ErrorFrame(code=code, content=error.content, reply=reply.pk)
     return FinalFrame(
         reply=reply.pk,
         conversation=reply.message.conversation_id,

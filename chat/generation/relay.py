@@ -8,6 +8,7 @@ belong to one event loop: sends are handed to the loop that serves this process'
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,7 @@ class Relay:
         """Start unbound."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lock = threading.Lock()
+        self._sending: set[asyncio.Task[None]] = set()
 
     def bind(self) -> None:
         """Use the running event loop from now on; each socket calls this when it connects."""
@@ -52,11 +54,15 @@ class Relay:
             loop = self._loop
         if loop is None or loop.is_closed():
             return
-        sending = _send(group, event)
-        try:
-            asyncio.run_coroutine_threadsafe(sending, loop)
-        except RuntimeError:  # the loop closed in between: the process is ending
-            sending.close()
+        # Closed in between: the process is ending, and nobody listens any more.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(self._start_sending, group, event)
+
+    def _start_sending(self, group: str, event: dict[str, Any]) -> None:
+        """Send in the loop's own thread; the loop itself keeps only a weak hold on tasks."""
+        task = asyncio.get_running_loop().create_task(_send(group, event))
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
 
 
 async def _send(group: str, event: dict[str, Any]) -> None:

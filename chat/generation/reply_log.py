@@ -93,13 +93,6 @@ class MemoryReplyLog:
             if entry is not None and entry.attempt == attempt:
                 entry.ended_at = self._clock()
 
-    def discard(self, reply_id: uuid.UUID, attempt: int) -> None:
-        """Forget an attempt that lost its lease, so that readers turn to the row."""
-        with self._lock:
-            entry = self._entries.get(reply_id)
-            if entry is not None and entry.attempt == attempt:
-                del self._entries[reply_id]
-
     def read(self, reply_id: uuid.UUID, offset: int) -> LogView | None:
         """Give everything from the offset on; None when this process does not write the reply."""
         with self._lock:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def request_for(reply: Reply, *, is_demo: bool) -> GenerationRequest:
     """Build the request: the branch up to the question, and what was already accepted.
 
-    Reads every picture of the branch from storage; 3 queries.
+    Reads every picture of the branch from storage; 2 queries.
     """
     branch = conversations.branch_to(reply.message.conversation, leaf_id=reply.message.parent_id)
     messages = tuple(

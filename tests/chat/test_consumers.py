@@ -197,6 +197,8 @@ async def test_open_shows_what_is_being_written(stage: Stage, alice: User) -> No
         accepted = await first.ask("What is this?")
         await second.send(type="open", conversation=accepted["conversation"])
         card = await second.until("conversation")
+        await second.send(type="ping")
+        await second.until("pong")
         stage.gate.open()
         text, final = await second.read_reply(accepted["reply"])
 
@@ -209,7 +211,7 @@ async def test_close_ends_the_live_text_of_a_conversation(stage: Stage, alice: U
     async with connected(alice) as socket, connected(alice) as witness:
         accepted = await socket.ask("What is this?")
         await socket.send(type="close", conversation=accepted["conversation"])
-        await witness.send(type="open", conversation=accepted["conversation"])
+        await witness.send(type="resume", reply=accepted["reply"], offset=0)
         stage.gate.open()
         await witness.read_reply(accepted["reply"])
 

@@ -195,7 +195,6 @@ async def test_a_database_that_is_away_ends_nobodys_session(looks: Looks) -> Non
     assert not was_told_early
 
 
-@pytest.mark.xfail(run=False, reason="one socket's error still ends the watch of all")
 @pytest.mark.django_db(transaction=True)
 async def test_a_socket_that_cannot_be_told_does_not_end_the_watch(looks: Looks) -> None:
     """A server may raise when a frame is sent to a connection that has just gone."""

@@ -12,6 +12,9 @@ from vlsite.origins import ExactOriginValidator
 if TYPE_CHECKING:
     from pytest_django.fixtures import SettingsWrapper
 
+# A refusal is a consumer of Channels, which tidies up the database's connections.
+pytestmark = pytest.mark.django_db(transaction=True)
+
 HERE = b"https://chat.example.org"
 
 

@@ -497,3 +497,20 @@ def test_an_illegal_move_changes_nothing(alice: User, come_from: dict[str, Any],
 
     assert is_allowed == ((before["state"], to) in allowed)
     assert row(reply.pk) == before
+
+
+@pytest.mark.parametrize(
+    "is_lost", [pytest.param(False, id="waiting"), pytest.param(True, id="its worker lost")]
+)
+def test_a_stop_without_a_writer_keeps_only_the_text_that_was_seen(
+    alice: User, is_lost: bool
+) -> None:
+    reply = a_reply(alice, text="one two three", **(RUNNING if is_lost else {}))
+
+    claims.request_stop(reply.pk, seen_offset=4)
+    if is_lost:
+        expire(reply.pk)
+        claims.return_expired()
+
+    assert row(reply.pk)["state"] == "stopped"
+    assert row(reply.pk)["text"] == "one "
