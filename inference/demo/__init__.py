@@ -9,7 +9,10 @@ from typing import Final
 WEIGHTS_DIR: Final = Path(__file__).parent / "weights"
 """Folder with weights, configuration, tokenizer, processor settings and chat template."""
 
-REFUSAL: Final = "I am only a small demo model: I know drawn shapes, colours, positions, numbers and a few words."
+REFUSAL: Final = (
+    "I am only a small demo model: "
+    "I know drawn shapes, colours, positions, numbers and a few words."
+)
 """The one sentence the model says about everything outside its world."""
 
 __all__ = ["REFUSAL", "WEIGHTS_DIR"]

@@ -81,7 +81,7 @@ class Case:
         return self.turns[-1].answer
 
     def messages(self) -> list[dict[str, Any]]:
-        """The conversation as the processor's chat template takes it; pictures come first."""
+        """Give the conversation as the processor's chat template takes it; pictures come first."""
         messages: list[dict[str, Any]] = []
         for turn in self.turns:
             parts: list[dict[str, Any]] = [{"type": "text", "text": turn.question}]

@@ -26,6 +26,7 @@ SYSTEM_PROMPTS: Final = (
 )
 _REFUSAL_WEIGHT: Final = 0.4
 CHINESE_SHARE: Final = 0.09
+KNOWN_STRINGS: Final = 50_000
 
 
 @dataclass(slots=True)
@@ -49,17 +50,18 @@ class Encoder:
     """Turns conversations into ids with a fast look-up for repeated strings."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
+        """Take the ids of the marks from the tokenizer."""
         self._tokenizer = tokenizer.backend_tokenizer
         self._known: dict[str, list[int]] = {}
-        special = self._tokenizer.token_to_id
-        self.start, self.end = special("<|im_start|>"), special("<|im_end|>")
-        self.vision_start, self.vision_end = special("<|vision_start|>"), special("<|vision_end|>")
-        self.image, self.pad = special("<|image_pad|>"), special("<|endoftext|>")
+        known: dict[str, int] = tokenizer.get_vocab()
+        self.start, self.end = known["<|im_start|>"], known["<|im_end|>"]
+        self.vision_start, self.vision_end = known["<|vision_start|>"], known["<|vision_end|>"]
+        self.image, self.pad = known["<|image_pad|>"], known["<|endoftext|>"]
 
     def ids(self, text: str) -> list[int]:
         """Token ids of a piece of text."""
         if text not in self._known:
-            if len(self._known) > 50_000:
+            if len(self._known) > KNOWN_STRINGS:
                 self._known.clear()
             self._known[text] = self._tokenizer.encode(text, add_special_tokens=False).ids
         return self._known[text]
@@ -126,7 +128,7 @@ def encode(
 
 
 def _next_turn(rng: random.Random, scene: Scene, talk: Conversation, late: bool) -> Turn:
-    """A further question about the scene shown last."""
+    """Give a further question about the scene shown last."""
     if talk.exchanges:
         last = talk.exchanges[-1].turn
         roll = rng.random()
@@ -149,7 +151,7 @@ def _next_turn(rng: random.Random, scene: Scene, talk: Conversation, late: bool)
 def converse(
     rng: random.Random, scenes: Sequence[tuple[int, Scene]], encoder: Encoder, budget: int
 ) -> Conversation:
-    """A conversation of about `budget` tokens that shows the given (index, scene) in order.
+    """Give a conversation of about `budget` tokens that shows the given (index, scene) in order.
 
     Without scenes everything is small talk or a question about a picture that is not there.
     Descriptions give every later answer away, so most conversations end with them.
@@ -177,9 +179,9 @@ def converse(
             talk.exchanges.append(Exchange(turn, number if turns == 0 else None))
             used, turns = used + cost, turns + 1
         if late and used + 40 < share:
-            turn = ask_describe(rng, scene, LANGUAGES["en"])
-            if turn is not None:
-                talk.exchanges.append(Exchange(turn))
+            closing = ask_describe(rng, scene, LANGUAGES["en"])
+            if closing is not None:
+                talk.exchanges.append(Exchange(closing))
     return talk
 
 
@@ -192,6 +194,7 @@ class TextBatch:
     """
 
     def __init__(self, encoded: Sequence[Encoded], encoder: Encoder) -> None:
+        """Pad the conversations to the longest one."""
         self.encoded = list(encoded)
         length = max(len(e.ids) for e in encoded)
         self.ids = torch.tensor([e.ids + [encoder.pad] * (length - len(e.ids)) for e in encoded])
@@ -200,7 +203,7 @@ class TextBatch:
         self.pictures = [picture for e in encoded for picture in e.pictures]
         self.spots = (self.ids == encoder.image).flatten().nonzero()[:, 0]
         weights = torch.tensor([e.weights + [0.0] * (length - len(e.weights)) for e in encoded])
-        self.answer_spots = weights[:, 1:].ne(0).nonzero() @ torch.tensor([length, 1])
+        self.answer_spots = (weights[:, 1:] > 0).nonzero() @ torch.tensor([length, 1])
         self.targets = self.ids.flatten()[self.answer_spots + 1]
         self.weights = weights.flatten()[self.answer_spots + 1]
         self.length = length

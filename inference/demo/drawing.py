@@ -9,6 +9,7 @@ Boxes are (left, top, right, bottom) in fractions of the picture's width and hei
 """
 
 import io
+import itertools
 import math
 import random
 import sys
@@ -40,10 +41,13 @@ SHAPES: Final = ("circle", "square", "triangle", "star", "ring", "cross")
 CORNERS: Final = ("top left", "top right", "bottom left", "bottom right")
 MIDDLE: Final = "middle"
 PLACES: Final = (*CORNERS, MIDDLE)
-WORDS: Final = tuple(
-    "cat dog sun map key box cup hat bus tree fish book leaf moon ship bird door lamp milk rain".split()
+# fmt: off
+WORDS: Final = (
+    "cat", "dog", "sun", "map", "key", "box", "cup", "hat", "bus", "tree", "fish", "book", "leaf",
+    "moon", "ship", "bird", "door", "lamp", "milk", "rain",
 )
-# Sizes (width, height) that smart_resize yields for usual aspect ratios, and how often each is drawn.
+# fmt: on
+# Sizes (width, height) that smart_resize yields for usual shapes of pictures, and their shares.
 GRIDS: Final[dict[tuple[int, int], float]] = {
     (128, 128): 0.50,
     (128, 96): 0.24,
@@ -88,7 +92,7 @@ class Scene:
 
 @cache
 def font(size_px: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """The font inside Pillow, so that pictures are the same on every machine."""
+    """Give the font inside Pillow, so that pictures are the same on every machine."""
     return ImageFont.load_default(size_px)
 
 
@@ -134,7 +138,7 @@ def shade(rng: random.Random, colour: str) -> Colour:
 
 
 def sheet(rng: random.Random, size: tuple[int, int]) -> Image.Image:
-    """A plain background from white to light grey or a light tint."""
+    """Give a plain background from white to light grey or a light tint."""
     roll = rng.random()
     if roll < 0.5:
         return Image.new("RGB", size, (255, 255, 255))
@@ -202,7 +206,7 @@ def write_text(rng: random.Random, image: Image.Image, text: str, colour: str) -
     edges = [x + face.getlength(text[:k]) for k in range(len(text) + 1)]
     return tuple(
         (a / width, (y + top) / height, b / width, (y + bottom) / height)
-        for a, b in zip(edges, edges[1:], strict=False)
+        for a, b in itertools.pairwise(edges)
     )
 
 
@@ -257,7 +261,7 @@ def draw_scene(
 
 
 def draw_number(rng: random.Random) -> str:
-    """A number of one, two or three digits, the longer ones more often."""
+    """Give a number of one, two or three digits, the longer ones more often."""
     digits = rng.choices((1, 2, 3), (0.2, 0.35, 0.45))[0]
     return str(rng.randrange(10 ** (digits - 1) if digits > 1 else 0, 10**digits))
 
@@ -265,7 +269,7 @@ def draw_number(rng: random.Random) -> str:
 def draw_plan(
     size: tuple[int, int], plan: Sequence[tuple[str, str, str]], *, r: float = 0.16
 ) -> Image.Image:
-    """Draw (colour, shape, place) triples plainly on white; `r` is a fraction of the shorter side."""
+    """Draw (colour, shape, place) triples on white; `r` is a fraction of the shorter side."""
     image = Image.new("RGB", size, (255, 255, 255))
     pen, (width, height) = ImageDraw.Draw(image), size
     for colour, shape, place in plan:

@@ -52,10 +52,12 @@ class Examinee:
     """The model and its processor, loaded from a folder as any Qwen3-VL is."""
 
     def __init__(self, folder: Path) -> None:
+        """Load the model in float32 and its processor."""
         self.processor = Qwen3VLProcessor.from_pretrained(folder, local_files_only=True)
         self.model = Qwen3VLForConditionalGeneration.from_pretrained(
             folder, dtype=torch.float32, local_files_only=True
-        ).eval()
+        )
+        torch.nn.Module.eval(self.model)
 
     @torch.inference_mode()
     def answer(self, cases: Sequence[Case], longest: int) -> list[str]:
@@ -70,7 +72,8 @@ class Examinee:
         )
         output = self.model.generate(**inputs, max_new_tokens=longest, do_sample=False)
         new = output[:, inputs["input_ids"].shape[1] :]
-        texts: list[str] = self.processor.batch_decode(new, skip_special_tokens=True)
+        decode: Any = self.processor.batch_decode
+        texts: list[str] = decode(new, skip_special_tokens=True)
         return texts
 
 
@@ -78,7 +81,7 @@ def overlap(answer: str, box: Box) -> float:
     """Intersection over union of the first box in a fenced JSON answer with `box` (fractions)."""
     try:
         body = answer.removeprefix("```json").removesuffix("```")
-        corners = [edge / BOX_UNITS for edge in json.loads(body)[0]["bbox_2d"]]
+        corners: list[float] = [edge / BOX_UNITS for edge in json.loads(body)[0]["bbox_2d"]]
         left, top, right, bottom = corners
     except (ValueError, KeyError, IndexError, TypeError):
         return 0.0
@@ -124,7 +127,7 @@ def examine(
 
 
 def summary(scores: Sequence[Score]) -> dict[str, Any]:
-    """The closing line: whether all thresholds are reached, which are not, and all figures."""
+    """Give the closing line: whether all thresholds are reached, which are not, and all figures."""
     return {
         "reached": all(score.is_reached for score in scores),
         "short": [score.kind for score in scores if not score.is_reached],

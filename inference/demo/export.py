@@ -3,12 +3,13 @@
 import hashlib
 import shutil
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import torch
 from transformers import GenerationConfig, PreTrainedTokenizerFast
 
 from inference.demo.network import (
+    MAX_TOKENS,
     MERGE,
     PATCH_PX,
     Qwen2VLImageProcessor,
@@ -24,8 +25,8 @@ LEAST_PX: Final = 128 * 96
 
 
 def build_processor(tokenizer: PreTrainedTokenizerFast) -> Qwen3VLProcessor:
-    """The stock processor with the demo model's small picture budget and our chat template."""
-    pixels = {
+    """Give the stock processor with the demo model's small picture budget and our chat template."""
+    pixels: dict[str, Any] = {
         "patch_size": PATCH_PX,
         "temporal_patch_size": 2,
         "merge_size": MERGE,
@@ -33,7 +34,7 @@ def build_processor(tokenizer: PreTrainedTokenizerFast) -> Qwen3VLProcessor:
         "image_std": [0.5] * 3,
         "size": {"shortest_edge": LEAST_PX, "longest_edge": BUDGET_PX},
     }
-    return Qwen3VLProcessor(
+    return Qwen3VLProcessor(  # type: ignore[no-untyped-call]
         image_processor=Qwen2VLImageProcessor(**pixels),
         tokenizer=tokenizer,
         video_processor=Qwen3VLVideoProcessor(**pixels),
@@ -49,15 +50,21 @@ def export(
     The model itself is left in float32 with its values rounded as they are saved.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    tokenizer.model_max_length = model.config.text_config.max_position_embeddings
-    model.generation_config = GenerationConfig(
+    tokenizer.model_max_length = MAX_TOKENS
+    model.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
         do_sample=False,
         eos_token_id=tokenizer.convert_tokens_to_ids("<|im_end|>"),
         pad_token_id=tokenizer.convert_tokens_to_ids("<|endoftext|>"),
     )
-    model.to(torch.float16).save_pretrained(folder)
-    model.float()
-    build_processor(tokenizer).save_pretrained(folder)
+    torch.nn.Module.to(model, torch.float16)
+    model.save_pretrained(folder)
+    torch.nn.Module.float(model)
+    for place in ("is_local", "local_files_only"):  # how it was loaded is no one's business
+        tokenizer.init_kwargs.pop(place, None)
+    processor = build_processor(tokenizer)
+    processor.save_pretrained(folder)
+    processor.image_processor.save_pretrained(folder)
+    processor.video_processor.save_pretrained(folder)
     shutil.copyfile(TEMPLATE, folder / "chat_template.jinja")
 
 

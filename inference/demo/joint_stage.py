@@ -17,12 +17,20 @@ from inference.demo.drawing import Scene
 from inference.demo.network import Qwen3VLForConditionalGeneration, text_hidden, vision_features
 from inference.demo.schedule import Progress
 from inference.demo.supervision import SceneLabels, SupervisionHeads, supervision_loss
-from inference.demo.vision_stage import HELD_OUT_SEED, GridPlans, draw_batch, draw_grid
+from inference.demo.vision_stage import (
+    HELD_OUT_SEED,
+    TOWER_SHARES,
+    GridPlans,
+    draw_batch,
+    draw_grid,
+)
 
 logger = logging.getLogger(__name__)
 BUDGETS: Final = (80, 120, 190)
 """Tokens that a step's conversations are cut to, one drawn for each step."""
-TOWER_WEIGHT: Final = 0.05
+TOWER_WEIGHT: Final = 0.25
+EXTRA_FROM: Final = 50_000_000
+"""Index of the first picture that only the tower sees."""
 GROUPS: Final = 3
 """Conversations of a step, sorted by length, go through the text model in this many groups."""
 
@@ -87,9 +95,15 @@ def answer_logits(
     if text.pictures:
         flat = flat.index_add(0, text.spots, picture_tokens(merged, text))
         deep = [picture_tokens(d, text) for d in deep]
-    hidden = text_hidden(language, flat.view_as(embeds), text.positions, text.spots, list(deep))
-    chosen = hidden.reshape(-1, width)[text.answer_spots]
-    return F.linear(chosen, language.embed_tokens.weight)
+    hidden = text_hidden(
+        language,
+        flat.view_as(embeds),
+        text.positions,
+        spots=text.spots,
+        deep=deep,
+        wanted=text.answer_spots,
+    )
+    return F.linear(hidden, language.embed_tokens.weight)
 
 
 def train_joint(
@@ -109,15 +123,19 @@ def train_joint(
             count=progress.batch,
             step=progress.step,
         )
-        merged, deep = vision_features(model.model.visual, batch.patches, plans[batch.size])
+        # As many pictures again are shown to the tower only: letters need many, and cost little.
+        first = EXTRA_FROM + progress.first
+        extra, patches = draw_batch(progress.seed, first, progress.batch, batch.size, TOWER_SHARES)
+        patches = torch.cat((batch.patches, patches))
+        merged, deep = vision_features(model.model.visual, patches, plans[batch.size])
         talk = torch.zeros(())
         for text in batch.texts:
             logits = answer_logits(model, text, merged, deep)
             losses = F.cross_entropy(logits, text.targets, reduction="none")
             talk = talk + (losses * text.weights).sum()
         talk = talk / sum(float(text.weights.sum()) for text in batch.texts)
-        tower = supervision_loss(heads(merged), SceneLabels(batch.scenes))
-        (talk + TOWER_WEIGHT * tower).backward()
+        tower = supervision_loss(heads(merged), SceneLabels([*batch.scenes, *extra]))
+        torch.autograd.backward(talk + TOWER_WEIGHT * tower)
         progress.record(talk=talk.item(), tower=tower.item(), length=batch.texts[-1].length)
         if progress.is_report_due():
             report_joint(model, encoder, plans)

@@ -36,14 +36,14 @@ class Language:
         return " ".join(part for part in (colour, shape or noun) if part)
 
     def one(self, target: Target, noun: str = "shape") -> str:
-        """The name with an indefinite article."""
+        """Give the name with an indefinite article."""
         name = self.name(target, noun)
         if self.code == "zh":
             return name
         return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
     def many(self, target: Target, noun: str = "shape") -> str:
-        """The plural of the name."""
+        """Give the plural of the name."""
         name = self.name(target, noun)
         if self.code == "zh":
             return name

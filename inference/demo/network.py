@@ -7,6 +7,7 @@ Letters: B pictures or conversations, P patches, N = P / 4 merged tokens, T toke
 Source: transformers.models.qwen3_vl.modeling_qwen3_vl, release 5.24.0.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -16,18 +17,19 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-# The operators must be declared before transformers meets torchvision.
-import inference.demo.native_operators  # noqa: F401
+from inference.backends.torchvision_shim import ensure_torchvision
+
+ensure_torchvision()  # before transformers meets torchvision
 
 # isort: split
-from transformers import (
+from transformers import (  # noqa: E402
     Qwen2VLImageProcessor,
     Qwen3VLConfig,
     Qwen3VLForConditionalGeneration,
     Qwen3VLProcessor,
     Qwen3VLVideoProcessor,
 )
-from transformers.vision_utils import (
+from transformers.vision_utils import (  # noqa: E402
     get_vision_interpolation_indices_and_weights,
     get_vision_position_ids,
 )
@@ -50,10 +52,11 @@ PATCH_PX: Final = 16
 MERGE: Final = 2
 TEXT_WIDTH: Final = 192
 VISION_WIDTH: Final = 160
+MAX_TOKENS: Final = 4096
 
 
 def demo_config(vocabulary: dict[str, int], vocab_size: int) -> Qwen3VLConfig:
-    """Configuration of the demo model; `vocabulary` maps the special tokens to their ids."""
+    """Give configuration of the demo model; `vocabulary` maps the special tokens to their ids."""
     return Qwen3VLConfig(
         text_config={
             "vocab_size": vocab_size,
@@ -63,7 +66,7 @@ def demo_config(vocabulary: dict[str, int], vocab_size: int) -> Qwen3VLConfig:
             "num_attention_heads": 6,
             "num_key_value_heads": 2,
             "head_dim": 32,
-            "max_position_embeddings": 4096,
+            "max_position_embeddings": MAX_TOKENS,
             "rope_parameters": {
                 "rope_type": "default",
                 "rope_theta": 10000.0,
@@ -92,14 +95,16 @@ def demo_config(vocabulary: dict[str, int], vocab_size: int) -> Qwen3VLConfig:
 
 
 def build_network(config: Qwen3VLConfig, seed: int) -> Qwen3VLForConditionalGeneration:
-    """A float32 model with fresh weights; the deep-stack mergers start silent."""
+    """Give a float32 model with fresh weights; the deep-stack mergers start silent."""
     torch.manual_seed(seed)
-    model = Qwen3VLForConditionalGeneration(config).float()
-    visual = model.model.visual
+    model: Qwen3VLForConditionalGeneration = Qwen3VLForConditionalGeneration(config)
+    torch.nn.Module.float(model)
+    visual: Any = model.model.visual
     with torch.no_grad():
         visual.patch_embed.proj.weight.normal_(0, 0.03)
         visual.pos_embed.weight.normal_(0, 0.1)
-        model.get_input_embeddings().weight.normal_(0, 0.06)
+        embeddings: Any = model.get_input_embeddings()
+        embeddings.weight.normal_(0, 0.06)
         for merger in visual.deepstack_merger_list:
             merger.linear_fc2.weight.zero_()
             merger.linear_fc2.bias.zero_()
@@ -118,6 +123,7 @@ class GridPlan:
     """Everything about a grid that does not depend on weights: positions and rotations."""
 
     def __init__(self, size: tuple[int, int], visual: Any) -> None:
+        """Work out positions for pictures of `size` (width, height) pixels."""
         rows, columns = size[1] // PATCH_PX, size[0] // PATCH_PX
         grid = torch.tensor([[1, rows, columns]])
         self.indices, self.weights = get_vision_interpolation_indices_and_weights(
@@ -139,7 +145,7 @@ def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 
 def vision_features(visual: Any, patches: Tensor, plan: GridPlan) -> tuple[Tensor, list[Tensor]]:
-    """Merged tokens (B, N, H) and the deep-stack features, of patches (B, P, 768) in -1..1."""
+    """Give merged tokens (B, N, H) and the deep-stack features, of patches (B, P, 768) in -1..1."""
     batch, count, _ = patches.shape
     proj = visual.patch_embed.proj
     x = F.linear(patches, proj.weight.sum(2).flatten(1), proj.bias)
@@ -161,12 +167,19 @@ def vision_features(visual: Any, patches: Tensor, plan: GridPlan) -> tuple[Tenso
 
 
 def text_hidden(
-    language: Any, embeds: Tensor, positions: Tensor, spots: Tensor, deep: list[Tensor]
+    language: Any,
+    embeds: Tensor,
+    positions: Tensor,
+    *,
+    spots: Tensor,
+    deep: Sequence[Tensor],
+    wanted: Tensor,
 ) -> Tensor:
-    """Last hidden states (B, T, H) of right-padded sequences.
+    """Last hidden states (number wanted, H) at the `wanted` places of right-padded sequences.
 
     `positions` is (3, B, T); `spots` are the image tokens' places in the flattened (B * T), and
-    `deep` the features (number of spots, H) added there after the first layers.
+    `deep` the features (number of spots, H) added there after the first layers. What the last
+    layer would compute elsewhere than at `wanted` (also in B * T) is left out.
     """
     cos, sin = language.rotary_emb(embeds, positions)
     cos, sin = cos[:, None], sin[:, None]
@@ -183,9 +196,15 @@ def text_hidden(
         groups = attention.num_key_value_groups
         k, v = k.repeat_interleave(groups, 1), v.repeat_interleave(groups, 1)
         mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        x = x + attention.o_proj(mixed.transpose(1, 2).reshape(batch, length, -1))
+        mixed = mixed.transpose(1, 2).reshape(batch * length, -1)
+        x = x.reshape(-1, width)
+        if number == len(language.layers) - 1:
+            x, mixed = x[wanted], mixed[wanted]
+        x = x + attention.o_proj(mixed)
         x = x + layer.mlp(layer.post_attention_layernorm(x))
         if number < len(deep) and len(spots):
-            x = x.reshape(-1, width).index_add(0, spots, deep[number]).view(batch, length, width)
+            x = x.index_add(0, spots, deep[number])
+        if number < len(language.layers) - 1:
+            x = x.view(batch, length, width)
     hidden: Tensor = language.norm(x)
     return hidden

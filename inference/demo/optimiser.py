@@ -5,7 +5,7 @@ Source: K. Jordan et al., "Muon: An optimizer for hidden layers in neural networ
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -25,7 +25,8 @@ def orthogonalise(matrices: Tensor, steps: int = 5) -> Tensor:
     for _ in range(steps):
         gram = x @ x.mT
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return x.mT if tall else x
+    straight: Tensor = x.mT if tall else x
+    return straight
 
 
 class Muon(torch.optim.Optimizer):
@@ -36,13 +37,14 @@ class Muon(torch.optim.Optimizer):
 
     def __init__(
         self,
-        params: Iterable[nn.Parameter],
+        params: Iterable[Any],
         lr: float,
         *,
         momentum: float = 0.95,
         decay: float = 0.0,
         team: Team | None = None,
     ) -> None:
+        """Remember the rates; `team` shares the matrices out."""
         self._team = team or Team()
         super().__init__(params, {"lr": lr, "momentum": momentum, "decay": decay})
 
@@ -55,47 +57,64 @@ class Muon(torch.optim.Optimizer):
                 if p.grad is not None:
                     shapes[p.shape].append(p)
             for shape, params in shapes.items():
-                updates = []
-                for p in params:
-                    state = self.state[p]
-                    if "momentum" not in state:
-                        state["momentum"] = torch.zeros_like(p)
-                    state["momentum"].lerp_(p.grad, 1 - group["momentum"])
-                    updates.append(p.grad.lerp(state["momentum"], group["momentum"]))
+                stack = torch.stack([self._gathered(p, group["momentum"]) for p in params])
                 # The factor keeps an update's root mean square near 0.2, as AdamW's is.
                 scale = group["lr"] * 0.2 * max(shape) ** 0.5
-                stack = torch.stack(updates)
-                mine = slice(self._team.rank, None, self._team.size)
-                shared = torch.zeros_like(stack)
-                if len(stack[mine]):
-                    shared[mine] = orthogonalise(stack[mine])
-                self._team.add_up(shared)
-                for p, update in zip(params, shared, strict=True):
+                for p, update in zip(params, self._orthogonal(stack), strict=True):
                     p.mul_(1 - group["lr"] * group["decay"]).add_(update, alpha=-scale)
+
+    def _gathered(self, p: nn.Parameter, momentum: float) -> Tensor:
+        """Add a gradient to its running mean; give Nesterov's look ahead."""
+        state, grad = self.state[p], p.grad
+        if grad is None:
+            raise ValueError("a parameter without a gradient has no update")
+        if "momentum" not in state:
+            state["momentum"] = torch.zeros_like(p)
+        state["momentum"].lerp_(grad, 1 - momentum)
+        return grad.lerp(state["momentum"], momentum)
+
+    def _orthogonal(self, stack: Tensor) -> Tensor:
+        """Orthogonalise a stack of matrices, each by one member of the team."""
+        mine = slice(self._team.rank, None, self._team.size)
+        shared = torch.zeros_like(stack)
+        if len(stack[mine]):
+            shared[mine] = orthogonalise(stack[mine])
+        return self._team.add_up(shared)
 
 
 def build_optimisers(
-    modules: Iterable[nn.Module], *, lr: float, muon_lr: float | None, team: Team
+    modules: Mapping[str, nn.Module],
+    *,
+    lr: float,
+    muon_lr: float,
+    team: Team,
+    slowness: Mapping[str, float] | None = None,
 ) -> list[torch.optim.Optimizer]:
     """AdamW for embeddings, norms, biases, first layer and big mergers; Muon for the rest.
 
-    `muon_lr` None means AdamW for all. Each group carries its `peak` learning rate.
+    `slowness` lowers the rates of parameters whose name, after its module's, starts with a key.
+    Each group carries its `peak` learning rate.
     """
-    matrices, plain, decayed = [], [], []
-    for module in modules:
-        for name, p in module.named_parameters():
-            hidden = p.ndim == 2 and ("blocks" in name or "layers" in name or "fc2" in name)
-            if muon_lr is not None and hidden:
-                matrices.append(p)
-            elif p.ndim >= 2 and "embed" not in name:
-                decayed.append(p)
-            else:
-                plain.append(p)
-    groups = [{"params": plain, "weight_decay": 0.0}, {"params": decayed, "weight_decay": 0.02}]
-    adam = torch.optim.AdamW([g for g in groups if g["params"]], lr=lr, betas=(0.9, 0.98), eps=1e-8)
-    optimisers: list[torch.optim.Optimizer] = [adam]
-    if muon_lr is not None and matrices:
-        optimisers.append(Muon(matrices, lr=muon_lr, decay=0.02, team=team))
+    adam: list[dict[str, Any]] = []
+    muon: list[dict[str, Any]] = []
+    sorted_out: dict[tuple[str, float], list[nn.Parameter]] = defaultdict(list)
+    for prefix, module in modules.items():
+        for name, p in module.named_parameters(prefix):
+            rates = [rate for start, rate in (slowness or {}).items() if name.startswith(start)]
+            is_hidden = p.ndim == 2 and ("blocks" in name or "layers" in name or "fc2" in name)
+            is_decayed = p.ndim >= 2 and "embed" not in name
+            role = "muon" if is_hidden else "decayed" if is_decayed else "plain"
+            sorted_out[role, rates[0] if rates else 1.0].append(p)
+    for (role, rate), params in sorted(sorted_out.items(), key=lambda item: item[0]):
+        if role == "muon":
+            muon.append({"params": params, "lr": muon_lr * rate})
+        else:
+            decay = 0.02 if role == "decayed" else 0.0
+            adam.append({"params": params, "lr": lr * rate, "weight_decay": decay})
+    optimisers: list[torch.optim.Optimizer] = [
+        torch.optim.AdamW(adam, lr=lr, betas=(0.9, 0.98), eps=1e-8),
+        Muon(muon, lr=muon_lr, decay=0.02, team=team),
+    ]
     for optimiser in optimisers:
         for group in optimiser.param_groups:
             group["peak"] = group["lr"]

@@ -1,4 +1,4 @@
-"""Pictures from outside the demo world: procedural ones and crops of photographs in installed wheels.
+"""Pictures from outside the demo world: procedural ones, and crops of installed photographs.
 
 The model must refuse to speak about them. Nothing here is committed as a picture: procedural ones
 come from a seed, photographs from the scikit-image and scikit-learn wheels where these are present.
@@ -49,7 +49,8 @@ def installed_photographs(held_out: bool) -> tuple[Path, ...]:
 
 @cache
 def _photograph(path: Path) -> Image.Image:
-    image = Image.open(path).convert("RGB")
+    with Image.open(path) as file:
+        image = file.convert("RGB")
     image.thumbnail((420, 420))
     return image
 
@@ -57,7 +58,7 @@ def _photograph(path: Path) -> Image.Image:
 def crop_photograph(
     rng: random.Random, size: tuple[int, int], held_out: bool
 ) -> Image.Image | None:
-    """A random crop of an installed photograph at `size` (width, height); None when none is there."""
+    """Crop a random installed photograph to `size` (width, height); None when none is there."""
     paths = installed_photographs(held_out)
     if not paths:
         return None
@@ -127,7 +128,7 @@ def _scenery(rng: random.Random, size: tuple[int, int]) -> Image.Image:
 
 
 def draw_procedural(rng: random.Random, size: tuple[int, int]) -> Image.Image:
-    """A picture made of noise, blobs or scenery; `size` is (width, height)."""
+    """Give a picture made of noise, blobs or scenery; `size` is (width, height)."""
     image = rng.choice((_clouds, _blobs, _blobs, _scenery))(rng, size)
     if rng.random() < 0.15:
         image = image.convert("L").convert("RGB")
@@ -137,6 +138,6 @@ def draw_procedural(rng: random.Random, size: tuple[int, int]) -> Image.Image:
 def draw_photograph(
     rng: random.Random, size: tuple[int, int], *, held_out: bool = False
 ) -> Image.Image:
-    """A picture outside the demo world: half of them photographs, where wheels ship some."""
+    """Give a picture outside the demo world: half of them photographs, where wheels ship some."""
     crop = crop_photograph(rng, size, held_out) if rng.random() < 0.5 else None
     return crop or draw_procedural(rng, size)

@@ -33,7 +33,7 @@ class Turn:
 
 
 def matching(scene: Scene, target: Target) -> list[Drawn]:
-    """The scene's shapes that fit a target, in reading order."""
+    """Give the scene's shapes that fit a target, in reading order."""
     shape, colour = target
     return [t for t in scene.things if shape in (None, t.shape) and colour in (None, t.colour)]
 
@@ -66,7 +66,7 @@ def _question(rng: random.Random, language: Language, kind: str, **slots: str) -
 
 
 def pick_target(rng: random.Random, scene: Scene, *, open_share: float = 0.0) -> Target:
-    """A target that is in the scene about half of the time; (None, None) at `open_share`."""
+    """Give a target that is in the scene about half of the time; (None, None) at `open_share`."""
     if rng.random() < open_share:
         return (None, None)
     shape, colour = rng.choice(SHAPES), rng.choice(list(COLOURS))
@@ -96,7 +96,7 @@ def _colour(language: Language, colour: str) -> str:
 
 
 def ask_colour(rng: random.Random, scene: Scene, language: Language) -> Turn | None:
-    """The colour of a shape, which may be absent, or of the only shape there is."""
+    """Give the colour of a shape, which may be absent, or of the only shape there is."""
     shape: str | None = rng.choice(SHAPES)
     if scene.things and rng.random() < 0.85:
         shape = rng.choice(scene.things).shape
@@ -122,7 +122,7 @@ def _place(language: Language, place: str) -> str:
 
 
 def ask_where(rng: random.Random, scene: Scene, language: Language) -> Turn | None:
-    """The place of a shape, which may be absent."""
+    """Give the place of a shape, which may be absent."""
     target = pick_target(rng, scene)
     found = matching(scene, target)
     if len(found) > 1 or (not found and rng.random() < 0.6):
@@ -134,7 +134,7 @@ def ask_where(rng: random.Random, scene: Scene, language: Language) -> Turn | No
 
 
 def ask_what_at(rng: random.Random, scene: Scene, language: Language) -> Turn | None:
-    """What is at a place, or nothing."""
+    """Give what is at a place, or nothing."""
     place = rng.choice((*CORNERS, MIDDLE))
     if scene.things and rng.random() < 0.7:
         place = rng.choice(scene.things).place
@@ -177,7 +177,7 @@ def ask_which_shape(rng: random.Random, scene: Scene, language: Language) -> Tur
 
 
 def describe(scene: Scene, language: Language) -> str:
-    """The one description of a drawn scene in a language."""
+    """Give the one description of a drawn scene in a language."""
     answers = language.answers
     if scene.kind == "text":
         key = "number_in" if scene.text.isdigit() else "word_in"
@@ -194,13 +194,13 @@ def describe(scene: Scene, language: Language) -> str:
 
 
 def ask_describe(rng: random.Random, scene: Scene, language: Language) -> Turn | None:
-    """What the whole picture shows."""
+    """Give what the whole picture shows."""
     about = scene.things[0] if len(scene.things) == 1 else None
     return Turn("describe", _question(rng, language, "describe"), describe(scene, language), about)
 
 
 def ask_read(rng: random.Random, scene: Scene, language: Language) -> Turn | None:
-    """The word or number in the picture, or that there is none."""
+    """Give the word or number in the picture, or that there is none."""
     what = "number" if scene.text.isdigit() else "word"
     if not scene.text:
         what = rng.choice(("number", "word"))
@@ -212,7 +212,7 @@ def ask_read(rng: random.Random, scene: Scene, language: Language) -> Turn | Non
 
 
 def ask_text_colour(rng: random.Random, scene: Scene, language: Language) -> Turn | None:
-    """The colour of the writing, or whether it is a number or a word."""
+    """Give the colour of the writing, or whether it is a number or a word."""
     if not scene.text:
         return None
     what = "number" if scene.text.isdigit() else "word"
@@ -223,13 +223,13 @@ def ask_text_colour(rng: random.Random, scene: Scene, language: Language) -> Tur
 
 
 def box_units(box: Box) -> list[int]:
-    """A box in thousandths of width and height, each rounded to ten."""
+    """Give a box in thousandths of width and height, each rounded to ten."""
     steps = BOX_UNITS // BOX_STEP
     return [BOX_STEP * min(steps, max(0, round(edge * steps))) for edge in box]
 
 
 def grounding(things: Sequence[Drawn], labels: Sequence[str]) -> str:
-    """A fenced JSON list with the boxes of some shapes, as Qwen3-VL writes them."""
+    """Give a fenced JSON list with the boxes of some shapes, as Qwen3-VL writes them."""
     items = [
         {"bbox_2d": box_units(thing.box), "label": label}
         for thing, label in zip(things, labels, strict=True)
@@ -238,7 +238,7 @@ def grounding(things: Sequence[Drawn], labels: Sequence[str]) -> str:
 
 
 def ask_box(rng: random.Random, scene: Scene, language: Language) -> Turn | None:
-    """The box of a shape, of the few that fit, or that there is none; English only."""
+    """Give the box of a shape, of the few that fit, or that there is none; English only."""
     if language.code != "en":
         return None
     if 1 <= len(scene.things) <= 2 and rng.random() < 0.1:
@@ -256,44 +256,36 @@ def ask_box(rng: random.Random, scene: Scene, language: Language) -> Turn | None
 
 
 def follow_up(rng: random.Random, scene: Scene, language: Language, last: Turn) -> Turn | None:
-    """A question that only the turn before makes clear; None where there is none."""
+    """Give a question that only the turn before makes clear; None where there is none."""
     if last.about is not None and rng.random() < 0.6:
-        thing = last.about
-        if rng.random() < 0.55:
-            return Turn(
-                "follow_up",
-                _question(rng, language, "colour_it"),
-                _colour(language, thing.colour),
-                thing,
-            )
-        return Turn(
-            "follow_up", _question(rng, language, "where_it"), _place(language, thing.place), thing
-        )
+        is_colour = rng.random() < 0.55
+        question = _question(rng, language, "colour_it" if is_colour else "where_it")
+        answer = _property(language, last.about, "colour" if is_colour else "where")
+        return Turn("follow_up", question, answer, last.about)
     if language.code == "zh" or not last.follow:
         return None
     target = (rng.choice(SHAPES), None)
     if scene.things and rng.random() < 0.8:
         target = (rng.choice(scene.things).shape, None)
-    found, name = matching(scene, target), language.name(target)
+    found = matching(scene, target)
     if last.follow == "count":
         question = _question(rng, language, "and_many", many=language.many(target))
         answer = language.answers["count"].format(number=language.numbers[len(found)])
         return Turn("follow_up", question, answer, follow="count")
     if len(found) > 1:
         return None
-    question = _question(rng, language, "and_target", the=name)
-    if not found:
-        return Turn("follow_up", question, _absent(language, target), follow=last.follow)
-    say = (
-        _colour(language, found[0].colour)
-        if last.follow == "colour"
-        else _place(language, found[0].place)
-    )
-    return Turn("follow_up", question, say, found[0], last.follow)
+    question = _question(rng, language, "and_target", the=language.name(target))
+    about = found[0] if found else None
+    answer = _property(language, about, last.follow) if about else _absent(language, target)
+    return Turn("follow_up", question, answer, about, last.follow)
+
+
+def _property(language: Language, thing: Drawn, name: str) -> str:
+    return _colour(language, thing.colour) if name == "colour" else _place(language, thing.place)
 
 
 def ask_first(rng: random.Random, first_question: str) -> Turn:
-    """What was asked first, to be answered from the conversation itself."""
+    """Give what was asked first, to be answered from the conversation itself."""
     answer = ENGLISH.answers["first"].format(question=first_question)
     return Turn("first", _question(rng, ENGLISH, "first"), answer)
 
@@ -301,13 +293,13 @@ def ask_first(rng: random.Random, first_question: str) -> Turn:
 Asker = Callable[[random.Random, Scene, Language], Turn | None]
 ASKERS: Final[dict[str, tuple[tuple[Asker, float], ...]]] = {
     "shapes": (
-        (ask_count, 0.14),
-        (ask_colour, 0.15),
-        (ask_where, 0.13),
-        (ask_what_at, 0.13),
-        (ask_exist, 0.13),
+        (ask_count, 0.10),
+        (ask_colour, 0.20),
+        (ask_where, 0.22),
+        (ask_what_at, 0.12),
+        (ask_exist, 0.11),
         (ask_which_shape, 0.04),
-        (ask_describe, 0.16),
+        (ask_describe, 0.12),
         (ask_box, 0.11),
         (ask_read, 0.01),
     ),
@@ -337,7 +329,8 @@ def ask(rng: random.Random, scene: Scene, language: Language) -> Turn:
         kind = rng.choice(("shapes", "text"))
     askers, weights = zip(*ASKERS[kind], strict=True)
     while True:
-        turn = rng.choices(askers, weights)[0](rng, scene, language)
+        asker: Asker = rng.choices(askers, weights)[0]
+        turn = asker(rng, scene, language)
         if turn is not None and scene.kind == "photo":
             return Turn("photo", turn.question, REFUSAL)
         if turn is not None:

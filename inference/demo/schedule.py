@@ -1,6 +1,7 @@
 """How far a training run is: wall time spent, steps, learning rates, when to save and report."""
 
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -88,7 +89,7 @@ class Progress:
     def record(self, **values: float) -> None:
         """Smooth the named losses and log them now and then."""
         for name, value in values.items():
-            if value != value:
+            if math.isnan(value):
                 raise FloatingPointError(f"{name} is not a number at step {self.step}")
             self._smooth[name] = 0.98 * self._smooth.get(name, value) + 0.02 * value
         if self.step % 50 == 0 and self.team.is_lead:

@@ -8,9 +8,8 @@ HELD_OUT is never used in training.
 import random
 import re
 from functools import cache
-from typing import Final
-
 from pydoc_data.topics import topics
+from typing import Final
 
 _OPEN: Final = (
     "hello",
@@ -127,17 +126,24 @@ _TEMPLATES: Final = (
     "calculate {n} * {m}.",
     "is {n} larger than {m}?",
 )
-_NOUNS: Final = tuple(
-    "weather president capital money music movie football doctor school computer phone garden "
-    "mountain river ocean river summer winter breakfast dinner coffee bread cheese apple banana "
-    "people person man woman child baby animal horse elephant lion mouse rabbit cow pig sheep "
-    "window wall table chair bed bottle plate knife city street building house bridge car train "
-    "plane road sky cloud grass flower hand face hair eye shirt shoe politics history science "
-    "Germany America Africa Europe China London Tokyo Italy Monday Friday poem joke email letter "
-    "recipe essay python java program function answer question love life death dream idea problem "
-    "game team king queen soldier teacher student friend mother brother family party holiday "
-    "rectangle hexagon heart arrow line dot oval cube sphere polygon white brown grey silver gold".split()
+# fmt: off
+_NOUNS: Final = (
+    "weather", "president", "capital", "money", "music", "movie", "football", "doctor", "school",
+    "computer", "phone", "garden", "mountain", "river", "ocean", "river", "summer", "winter",
+    "breakfast", "dinner", "coffee", "bread", "cheese", "apple", "banana", "people", "person",
+    "man", "woman", "child", "baby", "animal", "horse", "elephant", "lion", "mouse", "rabbit",
+    "cow", "pig", "sheep", "window", "wall", "table", "chair", "bed", "bottle", "plate", "knife",
+    "city", "street", "building", "house", "bridge", "car", "train", "plane", "road", "sky",
+    "cloud", "grass", "flower", "hand", "face", "hair", "eye", "shirt", "shoe", "politics",
+    "history", "science", "Germany", "America", "Africa", "Europe", "China", "London", "Tokyo",
+    "Italy", "Monday", "Friday", "poem", "joke", "email", "letter", "recipe", "essay", "python",
+    "java", "program", "function", "answer", "question", "love", "life", "death", "dream", "idea",
+    "problem", "game", "team", "king", "queen", "soldier", "teacher", "student", "friend",
+    "mother", "brother", "family", "party", "holiday", "rectangle", "hexagon", "heart", "arrow",
+    "line", "dot", "oval", "cube", "sphere", "polygon", "white", "brown", "grey", "silver",
+    "gold",
 )
+# fmt: on
 HELD_OUT: Final = (
     "how are you?",
     "Good morning!",

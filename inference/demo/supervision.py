@@ -29,7 +29,7 @@ TOKEN_HEADS: Final[dict[str, int]] = {
     "colour": len(_COLOURS) + 1,
     "place": len(PLACES) + 1,
     "anchor": 2,
-    **{side: BINS for side in ("left", "top", "right", "bottom")},
+    **dict.fromkeys(("left", "top", "right", "bottom"), BINS),
     **{f"letter{half}": len(LETTERS) + 1 for half in (0, 1)},
     **{f"index{half}": 6 for half in (0, 1)},
 }
@@ -122,6 +122,7 @@ class SupervisionHeads(nn.Module):
     """Linear read-outs of the merged tokens and of their mean; thrown away after training."""
 
     def __init__(self, width: int) -> None:
+        """Make the heads for tokens of `width`."""
         super().__init__()
         self.token = nn.Linear(width, sum(TOKEN_HEADS.values()))
         self.picture = nn.Linear(width, sum(PICTURE_HEADS.values()))
@@ -140,6 +141,7 @@ class SceneLabels:
     """Labels of a batch of scenes that share one grid, as tensors by head name."""
 
     def __init__(self, scenes: Sequence[Scene]) -> None:
+        """Label every scene."""
         tokens, pictures = [label_tokens(s) for s in scenes], [label_picture(s) for s in scenes]
         self.token = {
             name: torch.from_numpy(np.concatenate([t[name] for t in tokens]))

@@ -10,14 +10,15 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 from torch import Tensor, nn
+from torch.multiprocessing.spawn import spawn
 
 
 class Team:
-    """This process's place among `size` equal ones; alone when no group was joined."""
+    """A process's place among `size` equal ones; alone when no group was joined."""
 
     def __init__(self, rank: int = 0, size: int = 1) -> None:
+        """Take a place; the lead has rank nought."""
         self.rank, self.size = rank, size
 
     @property
@@ -33,7 +34,7 @@ class Team:
         flat = torch.cat([grad.flatten() for grad in grads])
         dist.all_reduce(flat)
         flat /= self.size
-        parts = flat.split([grad.numel() for grad in grads])
+        parts = torch.split(flat, [grad.numel() for grad in grads])
         for grad, part in zip(grads, parts, strict=True):
             grad.copy_(part.view_as(grad))
 
@@ -44,7 +45,7 @@ class Team:
         return tensor
 
     def agree(self, value: float) -> float:
-        """The lead's value."""
+        """Hear the lead's value."""
         if self.size == 1:
             return value
         shared = torch.tensor([value], dtype=torch.float64)
@@ -54,6 +55,7 @@ class Team:
 
 def _join(rank: int, size: int, meeting: Path, work: Callable[[Team], None]) -> None:
     torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
     dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=size)
     try:
         work(Team(rank, size))
@@ -71,6 +73,6 @@ def run_team(size: int, folder: Path, work: Callable[[Team], None]) -> None:
         return
     meeting = folder.resolve() / f"meeting-{os.getpid()}"
     try:
-        mp.spawn(_join, (size, meeting, work), nprocs=size)
+        spawn(_join, (size, meeting, work), nprocs=size)  # type: ignore[no-untyped-call]
     finally:
         meeting.unlink(missing_ok=True)

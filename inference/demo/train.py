@@ -20,6 +20,7 @@ from inference.demo.dialogue import Encoder
 from inference.demo.export import export
 from inference.demo.joint_stage import report_joint, train_joint
 from inference.demo.network import (
+    TEXT_WIDTH,
     Qwen3VLForConditionalGeneration,
     build_network,
     demo_config,
@@ -39,6 +40,7 @@ from inference.demo.vision_stage import (
 from inference.demo.vocabulary import SPECIAL_TOKENS, train_tokenizer
 
 logger = logging.getLogger(__name__)
+VISION_SHARE = 0.4
 PLACEHOLDER = {
     name: index
     for index, name in enumerate(
@@ -59,6 +61,7 @@ class Checkpoint:
     def __init__(
         self, path: Path, modules: dict[str, nn.Module], optimisers: list[torch.optim.Optimizer]
     ) -> None:
+        """Name what is saved and restored."""
         self.path, self.modules, self.optimisers = path, modules, optimisers
 
     def save(self, progress: Progress) -> None:
@@ -72,15 +75,19 @@ class Checkpoint:
         torch.save(content, side)
         os.replace(side, self.path)
 
-    def load(self, progress: Progress | None = None) -> bool:
-        """Restore what the file holds; without `progress` only the weights. False if no file."""
+    def load(self, progress: Progress | None = None, *, fresh: bool = False) -> bool:
+        """Restore what the file holds; without `progress` only the weights. False if no file.
+
+        `fresh` leaves the optimisers as they are, for a changed recipe.
+        """
         if not self.path.exists():
             return False
         content = torch.load(self.path, weights_only=True)
         for name, module in self.modules.items():
             module.load_state_dict(content["modules"][name])
         if progress is not None:
-            for optimiser, state in zip(self.optimisers, content["optimisers"], strict=True):
+            states = [] if fresh else content["optimisers"]
+            for optimiser, state in zip(self.optimisers, states, strict=not fresh):
                 peaks = [group["peak"] for group in optimiser.param_groups]
                 optimiser.load_state_dict(state)
                 for group, peak in zip(optimiser.param_groups, peaks, strict=True):
@@ -92,12 +99,15 @@ class Checkpoint:
 def run_vision_stage(args: argparse.Namespace, team: Team) -> None:
     """Stage one, from `vision.pt` in the output folder if that is there."""
     model = build_network(demo_config(PLACEHOLDER, 8), args.seed)
-    heads = SupervisionHeads(model.config.text_config.hidden_size)
+    heads = SupervisionHeads(TEXT_WIDTH)
     visual = model.model.visual
-    optimisers = build_optimisers([visual, heads], lr=args.lr, muon_lr=args.muon_lr, team=team)
+    optimisers = build_optimisers(
+        {"visual": visual, "heads": heads}, lr=args.lr, muon_lr=args.muon_lr, team=team
+    )
     progress = Progress(
         "vision", args.seed, args.batch, args.vision_s, max_steps=args.max_steps, team=team
     )
+    progress.cooldown = 0.03
     checkpoint = Checkpoint(args.out / "vision.pt", {"visual": visual, "heads": heads}, optimisers)
     if checkpoint.load(progress):
         logger.info("vision goes on at step %d", progress.step)
@@ -105,46 +115,52 @@ def run_vision_stage(args: argparse.Namespace, team: Team) -> None:
     train_vision(model, heads, optimisers, progress)
     if team.is_lead:
         checkpoint.save(progress)
-        report_vision(model, heads, GridPlans(model))
+        report_vision(model, heads, GridPlans(model), batches=1 if args.smoke else 6)
 
 
 def run_joint_stage(args: argparse.Namespace, team: Team) -> None:
     """Stage two, from `joint.pt` if that is there, else from the tower of stage one.
 
-    Exports the weights at the end, and whenever a checkpoint is saved.
+    Exports the weights at the end.
     """
-    tokenizer = ready_tokenizer(args.out, team)
-    special = {name: tokenizer.convert_tokens_to_ids(name) for name in SPECIAL_TOKENS}
+    tokenizer = ready_tokenizer(args.out, team, conversations=200 if args.smoke else 5000)
+    vocabulary = tokenizer.get_vocab()
+    special = {name: vocabulary[name] for name in SPECIAL_TOKENS}
     model = build_network(demo_config(special, len(tokenizer)), args.seed)
-    heads = SupervisionHeads(model.config.text_config.hidden_size)
+    heads = SupervisionHeads(TEXT_WIDTH)
     first = Checkpoint(args.out / "vision.pt", {"visual": model.model.visual, "heads": heads}, [])
     first.load()
     calm_tower(model)
     optimisers = build_optimisers(
-        [model, heads], lr=args.joint_lr, muon_lr=args.joint_muon_lr, team=team
+        {"model": model, "heads": heads},
+        lr=args.joint_lr,
+        muon_lr=args.joint_muon_lr,
+        team=team,
+        slowness={"model.model.visual": args.tower_rate},
     )
     progress = Progress(
         "joint", args.seed + 1, args.joint_batch, args.joint_s, max_steps=args.max_steps, team=team
     )
     checkpoint = Checkpoint(args.out / "joint.pt", {"model": model, "heads": heads}, optimisers)
-    if checkpoint.load(progress):
+    if checkpoint.load(progress, fresh=args.fresh_optimisers):
         logger.info("joint goes on at step %d", progress.step)
     progress.save = lambda: checkpoint.save(progress)
     encoder = Encoder(tokenizer)
     train_joint(model, heads, optimisers, progress, encoder)
     if team.is_lead:
         checkpoint.save(progress)
-        report_joint(model, encoder, GridPlans(model))
+        report_joint(model, encoder, GridPlans(model), batches=1 if args.smoke else 8)
         export(model, tokenizer, args.out / "weights")
 
 
-def ready_tokenizer(folder: Path, team: Team) -> PreTrainedTokenizerFast:
-    """The tokenizer in the output folder, trained by the lead if it is not there yet."""
+def ready_tokenizer(folder: Path, team: Team, *, conversations: int) -> PreTrainedTokenizerFast:
+    """Give the tokenizer in the output folder, trained by the lead if it is not there yet."""
     place = folder / "tokenizer"
     if team.is_lead and not place.exists():
-        train_tokenizer().save_pretrained(place)
+        train_tokenizer(conversations).save_pretrained(place)
     team.agree(0.0)
-    return PreTrainedTokenizerFast.from_pretrained(place)
+    tokenizer: PreTrainedTokenizerFast = PreTrainedTokenizerFast.from_pretrained(place)
+    return tokenizer
 
 
 @torch.no_grad()
@@ -165,24 +181,34 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     """Command line of the trainer."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--vision-s", type=float, default=1900)
+    parser.add_argument("--budget-s", type=float, default=7200, help="wall time of both stages")
+    parser.add_argument("--vision-s", type=float, default=None, help="instead of 40 % of it")
+    parser.add_argument("--joint-s", type=float, default=None, help="instead of 60 % of it")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--muon-lr", type=float, default=0.015)
-    parser.add_argument("--joint-s", type=float, default=3900)
-    parser.add_argument("--joint-batch", type=int, default=24)
-    parser.add_argument("--joint-lr", type=float, default=2e-3)
-    parser.add_argument("--joint-muon-lr", type=float, default=0.012)
+    parser.add_argument("--joint-batch", type=int, default=12)
+    parser.add_argument("--joint-lr", type=float, default=1.5e-3)
+    parser.add_argument("--joint-muon-lr", type=float, default=0.01)
+    parser.add_argument("--tower-rate", type=float, default=0.5)
+    parser.add_argument("--fresh-optimisers", action="store_true")
     parser.add_argument("--max-steps", type=int, default=None)
     parser.add_argument("--workers", type=int, default=2)
-    return parser.parse_args(argv)
+    parser.add_argument("--smoke", action="store_true", help="a few steps of each stage, no more")
+    args = parser.parse_args(argv)
+    args.vision_s = VISION_SHARE * args.budget_s if args.vision_s is None else args.vision_s
+    args.joint_s = (1 - VISION_SHARE) * args.budget_s if args.joint_s is None else args.joint_s
+    if args.smoke:
+        args.workers, args.max_steps, args.batch, args.joint_batch = 1, 3, 4, 3
+    return args
 
 
 def run_stages(args: argparse.Namespace, team: Team) -> None:
     """Run the stages that are not finished yet, as one member of the team."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
-    run_vision_stage(args, team)
+    if args.vision_s > 0:
+        run_vision_stage(args, team)
     run_joint_stage(args, team)
 
 

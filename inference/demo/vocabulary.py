@@ -33,7 +33,7 @@ SEED: Final = 777
 
 
 def corpus(conversations: int = 5000) -> Iterator[str]:
-    """Questions and answers as in training, each name on its own often enough to become one token."""
+    """Questions and answers as in training; names so often that each becomes one token."""
     rng = random.Random(SEED)
     for index in range(conversations):
         scene, _ = draw_scene(SEED, index, size=(32, 32))
@@ -53,7 +53,7 @@ def corpus(conversations: int = 5000) -> Iterator[str]:
 
 
 def train_tokenizer(conversations: int = 5000) -> PreTrainedTokenizerFast:
-    """A tokenizer with about 768 entries, special tokens first."""
+    """Give a tokenizer with about 768 entries, special tokens first."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = normalizers.NFC()
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -70,9 +70,9 @@ def train_tokenizer(conversations: int = 5000) -> PreTrainedTokenizerFast:
         show_progress=False,
     )
     tokenizer.train_from_iterator(corpus(conversations), trainer)
-    return PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer,
-        eos_token="<|im_end|>",
-        pad_token="<|endoftext|>",
+        eos_token="<|im_end|>",  # noqa: S106  a mark, no secret
+        pad_token="<|endoftext|>",  # noqa: S106
         additional_special_tokens=list(SPECIAL_TOKENS[1:]),
     )
