@@ -20,6 +20,16 @@ def _person(name: str, *, is_staff: bool = False) -> User:
     )
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the browser's tests last; within the two groups the order stays random.
+
+    The browser's driver keeps an event loop running in this thread to the end, beside which no
+    asynchronous test can run.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+
+
 @pytest.fixture
 def alice(db: None) -> User:
     """Own the things that the test is about."""
