@@ -13,7 +13,7 @@ from inference.backends.base import ModelFiles
 from inference.backends.transformers import TransformersBackend
 from inference.config import InferenceConfig
 from inference.errors import ErrorCode, InferenceError
-from inference.model_source import BUNDLED_DEMO_DIR, DEMO_NAME
+from inference.model_source import DEMO_NAME
 from inference.random_checkpoint import TINY_SHAPE, write_random_checkpoint
 from inference.requests import Finished, SamplingOptions
 from inference.service import InferenceService, Phase
@@ -107,8 +107,6 @@ def test_broken_folder_fails_the_service_with_the_files_name(folder: Path) -> No
 
 
 def test_bundled_demo_model_answers() -> None:
-    if not (BUNDLED_DEMO_DIR / "config.json").exists():
-        pytest.skip("the bundled demo weights are not in this checkout")
     service = InferenceService(InferenceConfig(threads=1, hub_offline=True))
     service.start()
     try:
