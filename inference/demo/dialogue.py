@@ -14,7 +14,8 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from inference.demo import REFUSAL
-from inference.demo.drawing import Scene
+from inference.demo.drawing import Drawn, Scene
+from inference.demo.gaze import Gaze, GazeTargets, cells_of
 from inference.demo.questions import LANGUAGES, Turn, ask, ask_describe, ask_first, follow_up
 from inference.demo.small_talk import small_talk
 from inference.demo.supervision import CELL_PX
@@ -66,17 +67,29 @@ class Encoder:
             self._known[text] = self._tokenizer.encode(text, add_special_tokens=False).ids
         return self._known[text]
 
+    def token_at(self, text: str, letter: int) -> int:
+        """Index of the token of `text` that holds its character number `letter`."""
+        offsets = self._tokenizer.encode(text, add_special_tokens=False).offsets
+        return next(index for index, (_, end) in enumerate(offsets) if letter < end)
+
 
 @dataclass(slots=True)
 class Encoded:
-    """A conversation as parallel lists; `answers` are (kind, first, last + 1) spans of labels."""
+    """A conversation as parallel lists; `answers` are (kind, first, last + 1) spans of labels.
+
+    `gazes` say at what a token is taught to look. Of the picture shown last, `cells` is the place
+    of its first token and `grid` its (columns, rows).
+    """
 
     ids: list[int] = field(default_factory=list)
     weights: list[float] = field(default_factory=list)
     positions: list[tuple[int, int, int]] = field(default_factory=list)
     pictures: list[int] = field(default_factory=list)
     answers: list[tuple[str, int, int]] = field(default_factory=list)
+    gazes: list[Gaze] = field(default_factory=list)
     next_position: int = 0
+    cells: int = 0
+    grid: tuple[int, int] = (0, 0)
 
     def add(self, ids: Sequence[int], weight: float = 0.0) -> None:
         """Append text tokens."""
@@ -90,22 +103,30 @@ class Encoded:
         """Append one picture's tokens; `size` is its (width, height) in pixels."""
         columns, rows = size[0] // CELL_PX, size[1] // CELL_PX
         p = self.next_position
+        self.cells, self.grid = len(self.ids), (columns, rows)
         self.ids += [token] * (rows * columns)
         self.weights += [0.0] * (rows * columns)
         self.positions += [(p, p + r, p + c) for r in range(rows) for c in range(columns)]
         self.pictures.append(picture)
         self.next_position += max(rows, columns)
 
+    def cells_of(self, things: Sequence[Drawn]) -> tuple[int, ...]:
+        """Places of the tokens that show some shapes; without any, of the mark after the picture."""
+        if not things:
+            return (self.cells + self.grid[0] * self.grid[1],)
+        return tuple(self.cells + cell for t in things for cell in cells_of(t.box, *self.grid))
+
 
 def encode(
     encoder: Encoder, conversation: Conversation, size_of: Callable[[int], tuple[int, int]]
 ) -> Encoded:
     """Ids, weights and positions of a conversation; answers carry weight, all else none."""
-    out, shown = Encoded(), 0
+    out, shown, named = Encoded(), 0, None
     newline = encoder.ids("\n")
     if conversation.system:
         text = encoder.ids(f"system\n{conversation.system}")
         out.add([encoder.start, *text, encoder.end, *newline])
+    questions: list[tuple[int, list[int]]] = []
     for exchange in conversation.exchanges:
         turn = exchange.turn
         out.add([encoder.start, *encoder.ids("user\n")])
@@ -116,6 +137,9 @@ def encode(
             out.add([encoder.vision_start])
             out.add_picture(encoder.image, exchange.picture, size_of(exchange.picture))
             out.add([encoder.vision_end])
+        questions.append((len(out.ids), encoder.ids(turn.question)))
+        if turn.kind != "follow_up" or turn.name:
+            named = _look_up(encoder, out, turn)
         opening = [encoder.end, *newline, encoder.start, *encoder.ids("assistant\n")]
         out.add([*encoder.ids(turn.question), *opening])
         answer = [*encoder.ids(turn.answer), encoder.end]
@@ -123,8 +147,50 @@ def encode(
         first = len(out.ids)
         out.add(answer, scale / len(answer) ** 0.5)
         out.answers.append((turn.kind, first, len(out.ids)))
+        if named is not None:
+            out.gazes += [Gaze("refer", at, (named,)) for at in range(first - 1, len(out.ids) - 1)]
+        if turn.kind == "first":
+            out.gazes += _copies(answer[:-1], first, *questions[0])
+        _tell(encoder, out, turn, first)
         out.add(newline)
     return out
+
+
+def _look_up(encoder: Encoder, out: Encoded, turn: Turn) -> int | None:
+    """Teach the name in a question, which comes next, to look at what it names; give its place."""
+    start = turn.question.lower().rfind(turn.name.lower()) if turn.name else -1
+    if start < 0 or turn.found is None:
+        return None
+    place = len(out.ids) + encoder.token_at(turn.question, start + len(turn.name) - 1)
+    out.gazes.append(Gaze("look_up", place, out.cells_of(turn.found)))
+    return place
+
+
+def _copies(answer: list[int], first: int, start: int, question: list[int]) -> list[Gaze]:
+    """Teach an answer from place `first` to look at the words of a question that it repeats."""
+    gazes = []
+    for back in range(1, min(len(answer), len(question)) + 1):
+        if answer[-back] != question[-back]:
+            break
+        at = first + len(answer) - back - 1
+        gazes.append(Gaze("copy", at, (start + len(question) - back,)))
+    return gazes
+
+
+def _tell(encoder: Encoder, out: Encoded, turn: Turn, first: int) -> None:
+    """Teach an answer from place `first` to look at the shapes that it speaks of."""
+    parts = turn.parts or ([(turn.answer, turn.found)] if turn.found is not None else [])
+    start = 0
+    for text, things in parts:
+        # A description starts with a capital letter, its parts do not.
+        start = turn.answer.lower().index(text.lower(), start)
+        end = start + len(text)
+        places = range(
+            encoder.token_at(turn.answer, start), encoder.token_at(turn.answer, end - 1) + 1
+        )
+        on = out.cells_of(things)
+        out.gazes += [Gaze("tell", first + place - 1, on) for place in places]
+        start = end
 
 
 def _next_turn(rng: random.Random, scene: Scene, talk: Conversation, late: bool) -> Turn:
@@ -206,6 +272,7 @@ class TextBatch:
         self.answer_spots = (weights[:, 1:] > 0).nonzero() @ torch.tensor([length, 1])
         self.targets = self.ids.flatten()[self.answer_spots + 1]
         self.weights = weights.flatten()[self.answer_spots + 1]
+        self.gazes = GazeTargets([e.gazes for e in encoded], length)
         self.length = length
 
 

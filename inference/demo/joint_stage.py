@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from inference.demo.dialogue import Encoded, Encoder, TextBatch, converse, encode, picture_tokens
 from inference.demo.drawing import Scene
+from inference.demo.gaze import GazeLoss
 from inference.demo.network import Qwen3VLForConditionalGeneration, text_hidden, vision_features
 from inference.demo.schedule import Progress
 from inference.demo.supervision import SceneLabels, SupervisionHeads, supervision_loss
@@ -29,6 +30,7 @@ logger = logging.getLogger(__name__)
 BUDGETS: Final = (80, 120, 190)
 """Tokens that a step's conversations are cut to, one drawn for each step."""
 TOWER_WEIGHT: Final = 0.25
+GAZE_WEIGHT: Final = 0.1
 EXTRA_FROM: Final = 50_000_000
 """Index of the first picture that only the tower sees."""
 GROUPS: Final = 3
@@ -81,10 +83,12 @@ def answer_logits(
     text: TextBatch,
     merged: Tensor,
     deep: Sequence[Tensor],
+    gaze: GazeLoss | None = None,
 ) -> Tensor:
     """Logits (places, vocabulary) at the places of a batch that predict answers.
 
-    `merged` and each of `deep` are vision features (pictures, N, H) that the batch refers to.
+    `merged` and each of `deep` are vision features (pictures, N, H) that the batch refers to;
+    `gaze` gathers where the taught heads look.
     """
     language = model.model.language_model
     embeds = language.embed_tokens(text.ids)
@@ -102,6 +106,7 @@ def answer_logits(
         spots=text.spots,
         deep=deep,
         wanted=text.answer_spots,
+        watch=gaze,
     )
     return F.linear(hidden, language.embed_tokens.weight)
 
@@ -128,15 +133,17 @@ def train_joint(
         extra, patches = draw_batch(progress.seed, first, progress.batch, batch.size, TOWER_SHARES)
         patches = torch.cat((batch.patches, patches))
         merged, deep = vision_features(model.model.visual, patches, plans[batch.size])
-        talk = torch.zeros(())
+        talk, gazes = torch.zeros(()), torch.zeros(())
         for text in batch.texts:
-            logits = answer_logits(model, text, merged, deep)
+            gaze = GazeLoss(text.gazes)
+            logits = answer_logits(model, text, merged, deep, gaze)
+            gazes = gazes + gaze.total / len(batch.texts)
             losses = F.cross_entropy(logits, text.targets, reduction="none")
             talk = talk + (losses * text.weights).sum()
         talk = talk / sum(float(text.weights.sum()) for text in batch.texts)
         tower = supervision_loss(heads(merged), SceneLabels([*batch.scenes, *extra]))
-        torch.autograd.backward(talk + TOWER_WEIGHT * tower)
-        progress.record(talk=talk.item(), tower=tower.item(), length=batch.texts[-1].length)
+        torch.autograd.backward(talk + TOWER_WEIGHT * tower + GAZE_WEIGHT * gazes)
+        progress.record(talk=talk.item(), tower=tower.item(), gaze=gazes.item())
         if progress.is_report_due():
             report_joint(model, encoder, plans)
 

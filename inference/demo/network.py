@@ -7,7 +7,7 @@ Letters: B pictures or conversations, P patches, N = P / 4 merged tokens, T toke
 Source: transformers.models.qwen3_vl.modeling_qwen3_vl, release 5.24.0.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -174,12 +174,14 @@ def text_hidden(
     spots: Tensor,
     deep: Sequence[Tensor],
     wanted: Tensor,
+    watch: Callable[[int, Tensor, Tensor], None] | None = None,
 ) -> Tensor:
     """Last hidden states (number wanted, H) at the `wanted` places of right-padded sequences.
 
     `positions` is (3, B, T); `spots` are the image tokens' places in the flattened (B * T), and
     `deep` the features (number of spots, H) added there after the first layers. What the last
-    layer would compute elsewhere than at `wanted` (also in B * T) is left out.
+    layer would compute elsewhere than at `wanted` (also in B * T) is left out. `watch` is called
+    with each layer's number, queries (B, heads, T, D) and keys (B, key heads, T, D).
     """
     cos, sin = language.rotary_emb(embeds, positions)
     cos, sin = cos[:, None], sin[:, None]
@@ -193,6 +195,8 @@ def text_hidden(
         k = attention.k_norm(attention.k_proj(h).view(shape)).transpose(1, 2)
         v = attention.v_proj(h).view(shape).transpose(1, 2)
         q, k = _rotate(q, cos, sin), _rotate(k, cos, sin)
+        if watch is not None:
+            watch(number, q, k)
         groups = attention.num_key_value_groups
         k, v = k.repeat_interleave(groups, 1), v.repeat_interleave(groups, 1)
         mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True)

@@ -23,13 +23,21 @@ _POLITE: Final = ("please ", "can you tell me ", "tell me ", "and ", "so ", "now
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One question with its answer; `about` is the shape that `it` means in a follow-up."""
+    """One question with its answer; `about` is the shape that `it` means in a follow-up.
+
+    `name` is what the question looks up, as it stands there (`blue ring`, `top left`), and `found`
+    the shapes that it names, none of them if absent. `parts` are pieces of the answer, each with
+    the shapes that it speaks of, where that differs from `found`.
+    """
 
     kind: str
     question: str
     answer: str
     about: Drawn | None = None
     follow: str = ""
+    name: str = ""
+    found: tuple[Drawn, ...] | None = None
+    parts: tuple[tuple[str, tuple[Drawn, ...]], ...] = ()
 
 
 def matching(scene: Scene, target: Target) -> list[Drawn]:
@@ -80,10 +88,11 @@ def pick_target(rng: random.Random, scene: Scene, *, open_share: float = 0.0) ->
 def ask_count(rng: random.Random, scene: Scene, language: Language) -> Turn | None:
     """How many shapes, circles, red shapes or red circles."""
     target = pick_target(rng, scene, open_share=0.5)
-    count = len(matching(scene, target))
+    found = matching(scene, target)
     many = language.many(target, rng.choice(_NOUNS))
-    answer = language.answers["count"].format(number=language.numbers[count])
-    return Turn("count", _question(rng, language, "count", many=many), answer, follow="count")
+    answer = language.answers["count"].format(number=language.numbers[len(found)])
+    question = _question(rng, language, "count", many=many)
+    return Turn("count", question, answer, follow="count", name=many, found=tuple(found))
 
 
 def _absent(language: Language, target: Target) -> str:
@@ -106,14 +115,15 @@ def ask_colour(rng: random.Random, scene: Scene, language: Language) -> Turn | N
         if rng.random() < 0.5:
             answer = _colour(language, scene.things[0].colour)
             question = _question(rng, language, "colour_it")
-            return Turn("colour", question, answer, scene.things[0])
+            return Turn("colour", question, answer, scene.things[0], found=scene.things)
     found = matching(scene, (shape, None))
     if len({thing.colour for thing in found}) > 1:
         return None
     name = language.name((shape, None), noun or "shape")
     answer = _colour(language, found[0].colour) if found else _absent(language, (shape, None))
     about = found[0] if len(found) == 1 else None
-    return Turn("colour", _question(rng, language, "colour", shape=name), answer, about, "colour")
+    question = _question(rng, language, "colour", shape=name)
+    return Turn("colour", question, answer, about, "colour", name, tuple(found))
 
 
 def _place(language: Language, place: str) -> str:
@@ -127,10 +137,11 @@ def ask_where(rng: random.Random, scene: Scene, language: Language) -> Turn | No
     found = matching(scene, target)
     if len(found) > 1 or (not found and rng.random() < 0.6):
         return None
-    question = _question(rng, language, "where", the=language.name(target))
-    if not found:
-        return Turn("where", question, _absent(language, target), follow="where")
-    return Turn("where", question, _place(language, found[0].place), found[0], "where")
+    name = language.name(target)
+    question = _question(rng, language, "where", the=name)
+    about = found[0] if found else None
+    answer = _place(language, about.place) if about else _absent(language, target)
+    return Turn("where", question, answer, about, "where", name, tuple(found))
 
 
 def ask_what_at(rng: random.Random, scene: Scene, language: Language) -> Turn | None:
@@ -140,12 +151,13 @@ def ask_what_at(rng: random.Random, scene: Scene, language: Language) -> Turn | 
         place = rng.choice(scene.things).place
     found = [thing for thing in scene.things if thing.place == place]
     kind = "what_middle" if place == MIDDLE else "what_at"
-    question = _question(rng, language, kind, place=language.places[place])
+    name = language.places[place]
+    question = _question(rng, language, kind, place=name)
     if not found:
-        return Turn("what_at", question, language.answers["nothing"])
+        return Turn("what_at", question, language.answers["nothing"], name=name, found=())
     one = language.one((found[0].shape, found[0].colour))
     answer = language.answers["what_at"].format(One=one[0].upper() + one[1:], one=one)
-    return Turn("what_at", question, answer, found[0])
+    return Turn("what_at", question, answer, found[0], name=name, found=tuple(found))
 
 
 def ask_exist(rng: random.Random, scene: Scene, language: Language) -> Turn | None:
@@ -157,12 +169,15 @@ def ask_exist(rng: random.Random, scene: Scene, language: Language) -> Turn | No
             yes, no = ("is", "is_not") if language.code == "zh" else ("yes", "no")
             slots = {"shape": language.shapes[thing.shape], "colour": language.colours[colour]}
             question = _question(rng, language, "is_colour", **slots)
-            return Turn("exist", question, language.answers[yes if colour == thing.colour else no])
+            answer = language.answers[yes if colour == thing.colour else no]
+            return Turn("exist", question, answer, name=slots["shape"], found=(thing,))
     target = pick_target(rng, scene)
     noun = rng.choice(_NOUNS)
     slots = {"one": language.one(target, noun), "many": language.many(target, noun)}
-    answer = language.answers["yes" if matching(scene, target) else "no"]
-    return Turn("exist", _question(rng, language, "exist", **slots), answer)
+    found = tuple(matching(scene, target))
+    answer = language.answers["yes" if found else "no"]
+    question = _question(rng, language, "exist", **slots)
+    return Turn("exist", question, answer, name=language.name(target, noun), found=found)
 
 
 def ask_which_shape(rng: random.Random, scene: Scene, language: Language) -> Turn | None:
@@ -173,7 +188,15 @@ def ask_which_shape(rng: random.Random, scene: Scene, language: Language) -> Tur
         return None
     one = language.one((found[0].shape, found[0].colour))
     question = _question(rng, language, "which_shape", colour=colour)
-    return Turn("what_at", question, f"{one[0].upper()}{one[1:]}.", found[0])
+    answer = f"{one[0].upper()}{one[1:]}."
+    return Turn("what_at", question, answer, found[0], name=colour, found=tuple(found))
+
+
+def thing_in_place(thing: Drawn, language: Language) -> str:
+    """Give a shape and its place, as a description has them."""
+    key = "thing_middle" if thing.place == MIDDLE else "thing_at"
+    one = language.one((thing.shape, thing.colour))
+    return language.answers[key].format(one=one, place=language.places[thing.place])
 
 
 def describe(scene: Scene, language: Language) -> str:
@@ -184,11 +207,7 @@ def describe(scene: Scene, language: Language) -> str:
         return answers[key].format(text=scene.text, colour=language.colours[scene.text_colour])
     if not scene.things:
         return answers["empty"]
-    parts = []
-    for thing in scene.things:
-        key = "thing_middle" if thing.place == MIDDLE else "thing_at"
-        one = language.one((thing.shape, thing.colour))
-        parts.append(answers[key].format(one=one, place=language.places[thing.place]))
+    parts = [thing_in_place(thing, language) for thing in scene.things]
     text = answers["comma"].join(parts[:-1]) + (answers["and"] if parts[1:] else "") + parts[-1]
     return text[0].upper() + text[1:] + answers["stop"]
 
@@ -196,7 +215,9 @@ def describe(scene: Scene, language: Language) -> str:
 def ask_describe(rng: random.Random, scene: Scene, language: Language) -> Turn | None:
     """Give what the whole picture shows."""
     about = scene.things[0] if len(scene.things) == 1 else None
-    return Turn("describe", _question(rng, language, "describe"), describe(scene, language), about)
+    parts = tuple((thing_in_place(thing, language), (thing,)) for thing in scene.things)
+    question = _question(rng, language, "describe")
+    return Turn("describe", question, describe(scene, language), about, parts=parts)
 
 
 def ask_read(rng: random.Random, scene: Scene, language: Language) -> Turn | None:
@@ -228,13 +249,13 @@ def box_units(box: Box) -> list[int]:
     return [BOX_STEP * min(steps, max(0, round(edge * steps))) for edge in box]
 
 
-def grounding(things: Sequence[Drawn], labels: Sequence[str]) -> str:
+def _boxed(thing: Drawn) -> str:
+    return json.dumps({"bbox_2d": box_units(thing.box), "label": thing.name})
+
+
+def grounding(things: Sequence[Drawn]) -> str:
     """Give a fenced JSON list with the boxes of some shapes, as Qwen3-VL writes them."""
-    items = [
-        {"bbox_2d": box_units(thing.box), "label": label}
-        for thing, label in zip(things, labels, strict=True)
-    ]
-    return f"```json\n{json.dumps(items)}\n```"
+    return f"```json\n[{', '.join(_boxed(thing) for thing in things)}]\n```"
 
 
 def ask_box(rng: random.Random, scene: Scene, language: Language) -> Turn | None:
@@ -243,16 +264,20 @@ def ask_box(rng: random.Random, scene: Scene, language: Language) -> Turn | None
         return None
     if 1 <= len(scene.things) <= 2 and rng.random() < 0.1:
         question = _question(rng, language, "box_all")
-        return Turn("box", question, grounding(scene.things, [t.name for t in scene.things]))
+        parts = tuple((_boxed(thing), (thing,)) for thing in scene.things)
+        return Turn("box", question, grounding(scene.things), parts=parts)
     target = pick_target(rng, scene)
     found = matching(scene, target)
     if len(found) > 2 or (not found and rng.random() < 0.7):
         return None
-    question = _question(rng, language, "box", the=language.name(target))
+    name = language.name(target)
+    question = _question(rng, language, "box", the=name)
     if not found:
-        return Turn("exist", question, _absent(language, target))
+        return Turn("exist", question, _absent(language, target), name=name, found=())
     about = found[0] if len(found) == 1 else None
-    return Turn("box", question, grounding(found, [thing.name for thing in found]), about)
+    parts = tuple((_boxed(thing), (thing,)) for thing in found)
+    answer = grounding(found)
+    return Turn("box", question, answer, about, name=name, found=tuple(found), parts=parts)
 
 
 def follow_up(rng: random.Random, scene: Scene, language: Language, last: Turn) -> Turn | None:
@@ -261,23 +286,25 @@ def follow_up(rng: random.Random, scene: Scene, language: Language, last: Turn) 
         is_colour = rng.random() < 0.55
         question = _question(rng, language, "colour_it" if is_colour else "where_it")
         answer = _property(language, last.about, "colour" if is_colour else "where")
-        return Turn("follow_up", question, answer, last.about)
+        return Turn("follow_up", question, answer, last.about, found=(last.about,))
     if language.code == "zh" or not last.follow:
         return None
     target = (rng.choice(SHAPES), None)
     if scene.things and rng.random() < 0.8:
         target = (rng.choice(scene.things).shape, None)
-    found = matching(scene, target)
+    found = tuple(matching(scene, target))
     if last.follow == "count":
-        question = _question(rng, language, "and_many", many=language.many(target))
+        many = language.many(target)
+        question = _question(rng, language, "and_many", many=many)
         answer = language.answers["count"].format(number=language.numbers[len(found)])
-        return Turn("follow_up", question, answer, follow="count")
+        return Turn("follow_up", question, answer, follow="count", name=many, found=found)
     if len(found) > 1:
         return None
-    question = _question(rng, language, "and_target", the=language.name(target))
+    name = language.name(target)
+    question = _question(rng, language, "and_target", the=name)
     about = found[0] if found else None
     answer = _property(language, about, last.follow) if about else _absent(language, target)
-    return Turn("follow_up", question, answer, about, last.follow)
+    return Turn("follow_up", question, answer, about, last.follow, name, found)
 
 
 def _property(language: Language, thing: Drawn, name: str) -> str:

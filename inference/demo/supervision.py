@@ -46,7 +46,8 @@ HAS_NONE: Final = ("shape", "colour", "place", "letter", "index", "digit", "word
 Labels = dict[str, NDArray[np.int64]]
 
 
-def _overlap(cell: Box, box: Box) -> float:
+def overlap(cell: Box, box: Box) -> float:
+    """Share of a cell that a box covers."""
     wide = min(cell[2], box[2]) - max(cell[0], box[0])
     high = min(cell[3], box[3]) - max(cell[1], box[1])
     return max(0.0, wide) * max(0.0, high) / ((cell[2] - cell[0]) * (cell[3] - cell[1]))
@@ -54,7 +55,7 @@ def _overlap(cell: Box, box: Box) -> float:
 
 def _label_things(scene: Scene, cells: Sequence[Box], labels: Labels) -> None:
     for n, cell in enumerate(cells):
-        shares = [_overlap(cell, thing.box) for thing in scene.things]
+        shares = [overlap(cell, thing.box) for thing in scene.things]
         if not shares or max(shares) < 0.06:
             continue
         thing = scene.things[int(np.argmax(shares))]
