@@ -111,7 +111,7 @@ class Encoded:
         self.next_position += max(rows, columns)
 
     def cells_of(self, things: Sequence[Drawn]) -> tuple[int, ...]:
-        """Places of the tokens that show some shapes; without any, of the mark after the picture."""
+        """Places of the tokens that show some shapes; without any, of the picture's end mark."""
         if not things:
             return (self.cells + self.grid[0] * self.grid[1],)
         return tuple(self.cells + cell for t in things for cell in cells_of(t.box, *self.grid))

@@ -103,8 +103,7 @@ def answer_logits(
         language,
         flat.view_as(embeds),
         text.positions,
-        spots=text.spots,
-        deep=deep,
+        deep=(text.spots, deep),
         wanted=text.answer_spots,
         watch=gaze,
     )

@@ -171,18 +171,18 @@ def text_hidden(
     embeds: Tensor,
     positions: Tensor,
     *,
-    spots: Tensor,
-    deep: Sequence[Tensor],
+    deep: tuple[Tensor, Sequence[Tensor]],
     wanted: Tensor,
     watch: Callable[[int, Tensor, Tensor], None] | None = None,
 ) -> Tensor:
     """Last hidden states (number wanted, H) at the `wanted` places of right-padded sequences.
 
-    `positions` is (3, B, T); `spots` are the image tokens' places in the flattened (B * T), and
-    `deep` the features (number of spots, H) added there after the first layers. What the last
+    `positions` is (3, B, T); `deep` has the image tokens' places in the flattened (B * T), and the
+    features (number of places, H) that are added there after the first layers. What the last
     layer would compute elsewhere than at `wanted` (also in B * T) is left out. `watch` is called
     with each layer's number, queries (B, heads, T, D) and keys (B, key heads, T, D).
     """
+    spots, features = deep
     cos, sin = language.rotary_emb(embeds, positions)
     cos, sin = cos[:, None], sin[:, None]
     batch, length, width = embeds.shape
@@ -206,8 +206,8 @@ def text_hidden(
             x, mixed = x[wanted], mixed[wanted]
         x = x + attention.o_proj(mixed)
         x = x + layer.mlp(layer.post_attention_layernorm(x))
-        if number < len(deep) and len(spots):
-            x = x.index_add(0, spots, deep[number])
+        if number < len(features) and len(spots):
+            x = x.index_add(0, spots, features[number])
         if number < len(language.layers) - 1:
             x = x.view(batch, length, width)
     hidden: Tensor = language.norm(x)

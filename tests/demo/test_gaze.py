@@ -9,7 +9,7 @@ from transformers import PreTrainedTokenizerFast
 from inference.demo import WEIGHTS_DIR
 from inference.demo.dialogue import Conversation, Encoded, Encoder, Exchange, encode
 from inference.demo.drawing import Drawn, Scene
-from inference.demo.gaze import TAUGHT, Gaze, GazeLoss, GazeTargets, cells_of
+from inference.demo.gaze import TAUGHT, Gaze, GazeKind, GazeLoss, GazeTargets, cells_of
 from inference.demo.languages import ENGLISH
 from inference.demo.questions import Turn, ask_box, ask_first, follow_up
 
@@ -91,7 +91,7 @@ def test_each_box_looks_at_its_own_shape(encoder: Encoder) -> None:
 
 
 @pytest.mark.parametrize("kind", TAUGHT)
-def test_loss_falls_when_the_taught_heads_look_there(kind: str) -> None:
+def test_loss_falls_when_the_taught_heads_look_there(kind: GazeKind) -> None:
     layer, heads = TAUGHT[kind]
     targets = GazeTargets([[Gaze(kind, 5, (2,))]], 8)
     queries, keys = torch.zeros(1, 6, 8, 4), torch.zeros(1, 2, 8, 4)
