@@ -203,7 +203,7 @@ def _next_turn(rng: random.Random, scene: Scene, talk: Conversation, late: bool)
             turn = follow_up(rng, scene, LANGUAGES["zh" if chinese else "en"], last)
             if turn is not None and scene.kind != "photo":
                 return turn
-        elif roll < 0.20:
+        elif roll < 0.23:
             return ask_first(rng, talk.exchanges[0].turn.question)
     if rng.random() < 0.06:
         return Turn("talk", small_talk(rng), REFUSAL)

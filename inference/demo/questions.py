@@ -320,14 +320,14 @@ def ask_first(rng: random.Random, first_question: str) -> Turn:
 Asker = Callable[[random.Random, Scene, Language], Turn | None]
 ASKERS: Final[dict[str, tuple[tuple[Asker, float], ...]]] = {
     "shapes": (
-        (ask_count, 0.10),
-        (ask_colour, 0.20),
-        (ask_where, 0.22),
-        (ask_what_at, 0.12),
-        (ask_exist, 0.11),
-        (ask_which_shape, 0.04),
+        (ask_count, 0.12),
+        (ask_colour, 0.15),
+        (ask_where, 0.16),
+        (ask_what_at, 0.13),
+        (ask_exist, 0.12),
+        (ask_which_shape, 0.03),
         (ask_describe, 0.12),
-        (ask_box, 0.11),
+        (ask_box, 0.16),
         (ask_read, 0.01),
     ),
     "text": (

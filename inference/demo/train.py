@@ -141,6 +141,7 @@ def run_joint_stage(args: argparse.Namespace, team: Team) -> None:
     progress = Progress(
         "joint", args.seed + 1, args.joint_batch, args.joint_s, max_steps=args.max_steps, team=team
     )
+    progress.cooldown = 0.6
     checkpoint = Checkpoint(args.out / "joint.pt", {"model": model, "heads": heads}, optimisers)
     if checkpoint.load(progress, fresh=args.fresh_optimisers):
         logger.info("joint goes on at step %d", progress.step)
