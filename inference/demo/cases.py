@@ -18,7 +18,6 @@ from inference.demo.drawing import COLOURS, MIDDLE, SHAPES, Box, Drawn, Scene, d
 from inference.demo.languages import CHINESE, ENGLISH
 from inference.demo.questions import (
     Asker,
-    Turn,
     ask,
     ask_box,
     ask_colour,
@@ -32,6 +31,7 @@ from inference.demo.questions import (
     follow_up,
 )
 from inference.demo.small_talk import HELD_OUT
+from inference.demo.turns import Turn
 
 SEED: Final = 4242
 THRESHOLDS: Final[dict[str, float]] = {

@@ -16,9 +16,10 @@ from transformers import PreTrainedTokenizerFast
 from inference.demo import REFUSAL
 from inference.demo.drawing import Drawn, Scene
 from inference.demo.gaze import Gaze, GazeTargets, cells_of
-from inference.demo.questions import LANGUAGES, Turn, ask, ask_describe, ask_first, follow_up
+from inference.demo.questions import LANGUAGES, ask, ask_describe, ask_first, follow_up
 from inference.demo.small_talk import small_talk
 from inference.demo.supervision import CELL_PX
+from inference.demo.turns import Turn
 
 SYSTEM_PROMPTS: Final = (
     "You are a helpful assistant.",

@@ -11,7 +11,8 @@ from inference.demo.dialogue import Conversation, Encoded, Encoder, Exchange, en
 from inference.demo.drawing import Drawn, Scene
 from inference.demo.gaze import TAUGHT, Gaze, GazeKind, GazeLoss, GazeTargets, cells_of
 from inference.demo.languages import ENGLISH
-from inference.demo.questions import Turn, ask_box, ask_first, follow_up
+from inference.demo.questions import ask_box, ask_first, follow_up
+from inference.demo.turns import Turn
 
 STAR = Drawn("star", "red", "top left", (0.02, 0.02, 0.2, 0.2))
 RING = Drawn("ring", "blue", "bottom right", (0.55, 0.55, 0.95, 0.95))
