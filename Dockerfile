@@ -1,8 +1,8 @@
 # One image for every role. CPU torch only; no compiler and no root in what runs.
 FROM python:3.11-slim-bookworm AS build
-RUN pip install --no-cache-dir uv
+RUN apt-get update && apt-get install -y --no-install-recommends g++ && pip install --no-cache-dir uv
 WORKDIR /src
-COPY pyproject.toml constraints.txt README.md LICENSE manage.py ./
+COPY pyproject.toml setup.py constraints.txt README.md LICENSE manage.py ./
 COPY vlsite vlsite
 COPY chat chat
 COPY inference inference
@@ -18,7 +18,8 @@ COPY manage.py ./
 COPY templates templates
 COPY vlsite vlsite
 COPY chat chat
-COPY inference inference
+# With the compiled kernels, which the sources do not have.
+COPY --from=build /opt/venv/lib/python3.11/site-packages/inference inference
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 VL_DATA_DIR=/data VL_HOST=0.0.0.0 HF_HOME=/data/hub
 USER vlsite
 VOLUME /data

@@ -5,7 +5,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 MANAGE := $(BIN)/python manage.py
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
-SOURCES := chat inference tests vlsite manage.py
+SOURCES := chat inference tests vlsite manage.py setup.py
+KERNELS := $(wildcard inference/engine/kernels/src/*)
 
 .DEFAULT_GOAL := help
 .PHONY: help run test quick lint types scripts browser bench fix lock clean
@@ -18,7 +19,7 @@ $(BIN)/python:
 		|| { echo "Python 3.11 is needed: make PYTHON=/path/to/python3.11 run"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
+$(VENV)/.installed: pyproject.toml constraints.txt setup.py $(KERNELS) | $(BIN)/python
 	@echo "Installing the packages (a few minutes the first time) …"
 	$(PIP) --editable .
 	@touch $@

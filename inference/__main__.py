@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from inference.config import BackendName, Dtype, InferenceConfig
+from inference.config import BackendName, Dtype, InferenceConfig, Quantization
 from inference.errors import InferenceError
 from inference.requests import (
     ChatMessage,
@@ -70,8 +70,11 @@ def _make_parser() -> argparse.ArgumentParser:
         "--image", type=Path, action="append", default=[], help="may be given again"
     )
     parser.add_argument("--model", help="a folder or a hub name; none: the 2B model, or the demo")
-    parser.add_argument("--backend", type=BackendName, default=BackendName.TRANSFORMERS)
-    parser.add_argument("--dtype", type=Dtype, default=Dtype.AUTO, help="auto, bf16 or fp32")
+    parser.add_argument("--backend", type=BackendName, default=BackendName.AUTO)
+    parser.add_argument("--dtype", type=Dtype, default=Dtype.AUTO, help="of transformers")
+    parser.add_argument(
+        "--quantization", type=Quantization, default=Quantization.INT8, help="of the engine"
+    )
     parser.add_argument("--threads", type=int, default=0, help="0: all physical cores")
     parser.add_argument("--pixels", type=PixelBudget, default=PixelBudget.BALANCED)
     parser.add_argument("--max-tokens", type=int, default=512)
@@ -88,6 +91,7 @@ def _make_config(arguments: argparse.Namespace) -> InferenceConfig:
         backend=arguments.backend,
         model=arguments.model,
         dtype=arguments.dtype,
+        quantization=arguments.quantization,
         threads=arguments.threads,
         hub_offline=arguments.offline,
     )

@@ -17,8 +17,10 @@ DEFAULT_MODELSCOPE_ENDPOINT = "https://modelscope.cn"
 
 
 class BackendName(StrEnum):
-    """The kinds of model runtime."""
+    """The kinds of model runtime; `auto` is the engine where it can run the model."""
 
+    AUTO = "auto"
+    ENGINE = "engine"
     TRANSFORMERS = "transformers"
     SCRIPTED = "scripted"
 
@@ -27,6 +29,15 @@ class Dtype(StrEnum):
     """The number format of the weights while they compute."""
 
     AUTO = "auto"
+    BF16 = "bf16"
+    FP32 = "fp32"
+
+
+class Quantization(StrEnum):
+    """The form of the engine's weights; int8 and int4 are in groups of 32 along the inputs."""
+
+    INT8 = "int8"
+    INT4 = "int4"
     BF16 = "bf16"
     FP32 = "fp32"
 
@@ -41,9 +52,14 @@ class InferenceConfig:
     `max_queue` how many more may wait. `cache_dir` is the hub cache (None: the hub library's own
     place), `modelscope_cache_dir` ModelScope's. `demo_dir` holds the demo model's weights (None:
     the bundled ones).
+
+    For the engine: `quantization` is the form of its weights (`dtype` that of transformers),
+    `kv_cache_bytes` and `picture_cache_bytes` bound its memory of conversations and of pictures,
+    `kv_spill_bytes` what of the former may lie in `kv_spill_dir` (0 or None: nothing), and packed
+    weights are kept in `packed_cache_dir` (None: packed at every start).
     """
 
-    backend: BackendName = BackendName.TRANSFORMERS
+    backend: BackendName = BackendName.AUTO
     model: str | None = None
     threads: int = 0
     dtype: Dtype = Dtype.AUTO
@@ -58,3 +74,9 @@ class InferenceConfig:
     cache_dir: Path | None = None
     modelscope_cache_dir: Path | None = None
     demo_dir: Path | None = None
+    quantization: Quantization = Quantization.INT8
+    packed_cache_dir: Path | None = None
+    kv_cache_bytes: int = 2 * 2**30
+    picture_cache_bytes: int = 2**28
+    kv_spill_bytes: int = 0
+    kv_spill_dir: Path | None = None

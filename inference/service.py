@@ -12,6 +12,7 @@ import threading
 from time import monotonic
 
 from inference.backends.base import Backend, LoadedModel, ModelFiles
+from inference.backends.engine import EngineBackend
 from inference.backends.transformers import TransformersBackend
 from inference.config import BackendName, InferenceConfig
 from inference.errors import ErrorCode, InferenceError
@@ -236,7 +237,9 @@ def _make_backend(config: InferenceConfig) -> Backend:
         from inference.backends.scripted import ScriptedBackend
 
         return ScriptedBackend()
-    return TransformersBackend(config)
+    if config.backend is BackendName.TRANSFORMERS:
+        return TransformersBackend(config)
+    return EngineBackend(config)
 
 
 def _make_source(config: InferenceConfig) -> ModelSource:

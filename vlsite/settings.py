@@ -193,10 +193,15 @@ USE_TZ = True
 TIME_ZONE = env.text("TZ", "UTC")
 
 # The model ---------------------------------------------------------------------------------
-VL_BACKEND = env.choice("VL_BACKEND", "transformers", ("transformers", "scripted"))
+VL_BACKEND = env.choice("VL_BACKEND", "auto", ("auto", "engine", "transformers", "scripted"))
 VL_MODEL = env.text("VL_MODEL")  # empty: Qwen3-VL-2B-Instruct, the demo model until it is here
 VL_THREADS = env.integer("VL_THREADS", 0, low=0, high=1024)  # 0: one for each core
 VL_DTYPE = env.choice("VL_DTYPE", "auto", ("auto", "bf16", "fp32"))
+VL_QUANTIZATION = env.choice("VL_QUANTIZATION", "int8", ("int8", "int4", "bf16", "fp32"))
+VL_SLOTS = env.integer("VL_SLOTS", 0, low=0, high=64)  # 0: 8 with the engine, else 1
+VL_KV_CACHE_BYTES = env.integer("VL_KV_CACHE_BYTES", 2 * 2**30, low=2**20, high=2**40)
+VL_KV_SPILL_BYTES = env.integer("VL_KV_SPILL_BYTES", 0, low=0, high=2**44)  # 0: nothing on disk
+VL_PICTURE_CACHE_BYTES = env.integer("VL_PICTURE_CACHE_BYTES", 2**28, low=0, high=2**40)
 VL_CONTEXT_TOKENS = env.integer("VL_CONTEXT_TOKENS", 8192, low=256, high=262_144)
 VL_PIXELS = env.choice("VL_PIXELS", "balanced", ("fast", "balanced", "detail", "full"))
 VL_TEMPERATURE = env.number("VL_TEMPERATURE", 0.7, low=0, high=2)

@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -19,7 +20,13 @@ from chat.generation import claim as claims
 from chat.generation import news, sweeper
 from chat.generation.answer import Answer
 from chat.generation.reply_log import reply_log
-from inference.config import DEFAULT_HUB_ENDPOINT, BackendName, Dtype, InferenceConfig
+from inference.config import (
+    DEFAULT_HUB_ENDPOINT,
+    BackendName,
+    Dtype,
+    InferenceConfig,
+    Quantization,
+)
 from inference.requests import PixelBudget
 from inference.service import InferenceService, Phase
 
@@ -34,15 +41,26 @@ logger = logging.getLogger(__name__)
 
 DOORBELL_S = 2.0  # how often a runner looks by itself, should a doorbell be lost
 RETRY_S = 1.0  # after a database error
+ENGINE_SLOTS = 8  # answers that the engine writes together: several for little more than one
+ENGINE_BACKENDS = (BackendName.AUTO, BackendName.ENGINE)
 
 
 def inference_config() -> InferenceConfig:
     """Read the inference service's configuration from the settings."""
+    backend = BackendName(settings.VL_BACKEND)
+    data_dir = Path(settings.VL_DATA_DIR)
     return InferenceConfig(
-        backend=BackendName(settings.VL_BACKEND),
+        backend=backend,
         model=settings.VL_MODEL or None,
         threads=settings.VL_THREADS,
         dtype=Dtype(settings.VL_DTYPE),
+        quantization=Quantization(settings.VL_QUANTIZATION),
+        slots=settings.VL_SLOTS or (ENGINE_SLOTS if backend in ENGINE_BACKENDS else 1),
+        packed_cache_dir=data_dir / "packed-weights",
+        kv_cache_bytes=settings.VL_KV_CACHE_BYTES,
+        kv_spill_bytes=settings.VL_KV_SPILL_BYTES,
+        kv_spill_dir=data_dir / "spilled-conversations",
+        picture_cache_bytes=settings.VL_PICTURE_CACHE_BYTES,
         max_tokens=settings.VL_MAX_TOKENS,
         context_tokens=settings.VL_CONTEXT_TOKENS,
         pixels=PixelBudget(settings.VL_PIXELS),

@@ -47,6 +47,7 @@ class PrefillProgress:
         self._clock = clock
         self._next_report_at = 0.0
         self._started_at: dict[Stage, float] = {}
+        self._first_index = 0
         self._vision_total = 0
         self._ended_at: float | None = None
 
@@ -70,10 +71,11 @@ class PrefillProgress:
             return
         if self._cancellation.is_set:
             raise AnswerStoppedError
-        if stage not in self._started_at:
-            self._begin(stage, count)
+        is_new = stage not in self._started_at
+        if is_new:
+            self._begin(stage, index, count)
         now = self._clock()
-        if now >= self._next_report_at or index == 0:
+        if now >= self._next_report_at or is_new:
             self._next_report_at = now + REPORT_EVERY_S
             self._report(stage, index, count, now)
 
@@ -83,15 +85,17 @@ class PrefillProgress:
             self._ended_at = self._clock()
             self._emit(StageProgress(Stage.PREFILL, self._prompt_tokens, self._prompt_tokens, 0.0))
 
-    def _begin(self, stage: Stage, count: int) -> None:
+    def _begin(self, stage: Stage, index: int, count: int) -> None:
         self._started_at[stage] = self._clock()
+        self._first_index = index  # what was done before took no time, and says nothing of speed
         if stage is Stage.VISION:
             self._vision_total = count
         elif Stage.VISION in self._started_at:
             self._emit(StageProgress(Stage.VISION, self._vision_total, self._vision_total, 0.0))
 
     def _report(self, stage: Stage, index: int, count: int, now: float) -> None:
-        eta_s = (now - self._started_at[stage]) * (count - index) / index if index else None
+        done = index - self._first_index
+        eta_s = (now - self._started_at[stage]) * (count - index) / done if done > 0 else None
         unit = self._prompt_tokens if stage is Stage.PREFILL else count
         self._emit(StageProgress(stage, unit * index // count, unit, eta_s))
 

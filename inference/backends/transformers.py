@@ -6,13 +6,10 @@ generates.
 
 from __future__ import annotations
 
-import logging
-
 from inference.backends.base import LoadedModel, ModelFiles, ReportProgress
+from inference.backends.load_errors import naming_load_errors
 from inference.config import InferenceConfig
 from inference.errors import ErrorCode, InferenceError
-
-logger = logging.getLogger(__name__)
 
 
 class TransformersBackend:
@@ -31,36 +28,12 @@ class TransformersBackend:
         """
         if files.folder is None:
             raise InferenceError(ErrorCode.MODEL_UNAVAILABLE, f"{files.name} has no folder.")
-        try:
+        with naming_load_errors(files):
             # Seconds of import, hundreds of megabytes: only when a model is really loaded. The
             # order matters.
             from inference.backends.torchvision_shim import ensure_torchvision
 
             ensure_torchvision()
             from inference.backends.vision_language_model import load_vision_language_model
-        except ImportError as error:
-            raise InferenceError(
-                ErrorCode.MODEL_UNAVAILABLE,
-                f"A Python package is missing or does not fit ({error}). "
-                "Install the project's requirements again.",
-            ) from error
-        try:
+
             return load_vision_language_model(files, self._config, report)
-        except InferenceError:
-            raise
-        except MemoryError as error:
-            raise _no_memory(files) from error
-        except Exception as error:
-            if "allocate memory" in str(error):
-                raise _no_memory(files) from error
-            logger.exception("Loading %s failed.", files.name)
-            raise InferenceError(
-                ErrorCode.MODEL_UNAVAILABLE,
-                f"{files.name} cannot be loaded ({type(error).__name__}). The log says why.",
-            ) from error
-
-
-def _no_memory(files: ModelFiles) -> InferenceError:
-    return InferenceError(
-        ErrorCode.OUT_OF_MEMORY, f"There is not enough memory to load {files.name}.", retryable=True
-    )

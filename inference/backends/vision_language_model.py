@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from time import monotonic
 from typing import Any
 
@@ -24,25 +24,20 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
+from inference.backends.answer_writer import AnswerWriter
 from inference.backends.base import Cancellation, Emit, ModelFiles, ReportProgress
 from inference.backends.generate_hooks import ChosenTokenOnly, StopWhenCancelled, TokenStream
 from inference.backends.layer_watch import AnswerStoppedError, LayerWatch, PrefillProgress
 from inference.backends.number_format import are_wide_products_faster, choose_dtype
 from inference.backends.processor_cores import count_physical_cores
+from inference.backends.token_rules import list_eos_ids, make_decode
 from inference.backends.vision_input import Inputs, VisionInput
 from inference.backends.wide_products import widen_products
 from inference.config import InferenceConfig
 from inference.errors import ErrorCode, InferenceError
 from inference.images import ImageLimits
 from inference.model_folder import weigh_model_folder
-from inference.requests import (
-    Finished,
-    FinishReason,
-    GenerationRequest,
-    TextDelta,
-    Timings,
-    Usage,
-)
+from inference.requests import Finished, GenerationRequest, Usage
 from inference.tokenizer import IncrementalDetokenizer
 
 logger = logging.getLogger(__name__)
@@ -105,7 +100,7 @@ class VisionLanguageModel:
     ) -> None:
         """Put hooks into the model's layers and read what its configuration says about tokens."""
         self._model = model
-        self._tokenizer = processor.tokenizer
+        self._decode = make_decode(processor.tokenizer)
         self._files = files
         self._threads = threads
         self._max_tokens = config.max_tokens
@@ -117,7 +112,7 @@ class VisionLanguageModel:
             context_tokens=min(config.context_tokens, positions),
         )
         self._image_token_id = getattr(model.config, "image_token_id", None)
-        self._eos_ids = _list_eos_ids(model.generation_config, self._tokenizer)
+        self._eos_ids = list_eos_ids(model.generation_config, processor.tokenizer)
         # Our own hooks choose the tokens; the checkpoint's sampling settings must not act a second
         # time.
         model.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
@@ -151,7 +146,7 @@ class VisionLanguageModel:
         progress = PrefillProgress(
             emit=emit, cancellation=cancellation, prompt_tokens=inputs["input_ids"].shape[1]
         )
-        writer = _AnswerWriter(
+        writer = AnswerWriter(
             request.prefix_token_ids,
             detokenizer=IncrementalDetokenizer(self._decode),
             eos_ids=self._eos_ids,
@@ -185,7 +180,7 @@ class VisionLanguageModel:
         request: GenerationRequest,
         inputs: Inputs,
         *,
-        writer: _AnswerWriter,
+        writer: AnswerWriter,
         cancellation: Cancellation,
     ) -> None:
         prompt_length = inputs["input_ids"].shape[1] - len(request.prefix_token_ids)
@@ -205,12 +200,6 @@ class VisionLanguageModel:
                 streamer=TokenStream(writer.take_token),
             )
 
-    def _decode(self, token_ids: Iterable[int]) -> str:
-        text = self._tokenizer.decode(
-            list(token_ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
-        )
-        return str(text)
-
     def _count_usage(self, request: GenerationRequest, inputs: Inputs, answered: int) -> Usage:
         prompt = inputs["input_ids"][
             0, : inputs["input_ids"].shape[1] - len(request.prefix_token_ids)
@@ -219,75 +208,6 @@ class VisionLanguageModel:
         if self._image_token_id is not None:
             image_tokens = int((prompt == self._image_token_id).sum())
         return Usage(len(prompt), 0, image_tokens, answered)
-
-
-class _AnswerWriter:
-    """The answer while it grows: its tokens, its text events, and when they came."""
-
-    def __init__(
-        self,
-        prefix: Iterable[int],
-        *,
-        detokenizer: IncrementalDetokenizer,
-        eos_ids: frozenset[int],
-        emit: Emit,
-        progress: PrefillProgress,
-    ) -> None:
-        self.answer_ids = list(prefix)
-        self.progress = progress
-        self._detokenizer = detokenizer
-        # The prefix's text was sent when its tokens were accepted; only its unfinished end is
-        # still to come.
-        detokenizer.feed_all(self.answer_ids)
-        self._prefix_length = len(self.answer_ids)
-        self._eos_ids = eos_ids
-        self._emit = emit
-        self._has_ended = False
-        self._first_at: float | None = None
-
-    def take_token(self, token_id: int) -> None:
-        self.progress.end()
-        if self._first_at is None:
-            self._first_at = monotonic()
-        if token_id in self._eos_ids:
-            self._has_ended = True
-            return
-        self.answer_ids.append(token_id)
-        self._emit(TextDelta(self._detokenizer.feed(token_id), (token_id,)))
-
-    def finish_reason(self, *, is_cancelled: bool) -> FinishReason:
-        if self._has_ended:
-            return FinishReason.STOP
-        return FinishReason.STOPPED if is_cancelled else FinishReason.LENGTH
-
-    def timings(self, began: float) -> Timings:
-        now = monotonic()
-        first_at = self._first_at or now
-        # The first token belongs to the prefill; the speed is that of those behind it.
-        decoded = len(self.answer_ids) - self._prefix_length - 1 + self._has_ended
-        return Timings(
-            vision_ms=self.progress.vision_ms,
-            prefill_ms=self.progress.prefill_ms,
-            first_token_ms=round((first_at - began) * 1000) if self._first_at else 0,
-            total_ms=round((now - began) * 1000),
-            tokens_per_s=round(max(decoded, 0) / (now - first_at), 2) if now > first_at else 0.0,
-        )
-
-
-def _list_eos_ids(generation_config: Any, tokenizer: Any) -> frozenset[int]:
-    """Return all token ids that end an answer.
-
-    Source: generation_config.json, tokenizer_config.json.
-    """
-    configured = generation_config.eos_token_id
-    ids = configured if isinstance(configured, list) else [configured]
-    known = frozenset(int(i) for i in (*ids, tokenizer.eos_token_id) if i is not None)
-    if not known:
-        raise InferenceError(
-            ErrorCode.MODEL_UNAVAILABLE,
-            "The model does not say which token ends an answer (generation_config.json).",
-        )
-    return known
 
 
 def _make_bar_hook(report: ReportProgress) -> Any:  # the type is transformers' own

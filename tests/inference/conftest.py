@@ -5,14 +5,20 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from inference.backends.base import LoadedModel, ModelFiles
 from inference.backends.scripted import Gate, Script, ScriptedBackend
 from inference.backends.transformers import TransformersBackend
-from inference.config import Dtype, InferenceConfig
+from inference.config import BackendName, Dtype, InferenceConfig, Quantization
 from inference.testing import write_tiny_checkpoint
+from tests.inference.engine_models import make_engine_model
+
+if TYPE_CHECKING:
+    from inference.backends.engine_loading import LoadedNetworks
+    from inference.backends.engine_model import EngineModel
 
 # These may hang in a name look-up that cannot be interrupted, and are daemons.
 PARDONED_THREADS = ("inference-network-check",)
@@ -36,7 +42,13 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_config(tiny_folder: Path) -> InferenceConfig:
     """Return the config of a service that answers with the small model."""
     return InferenceConfig(
-        model=str(tiny_folder), dtype=Dtype.FP32, threads=1, context_tokens=2048, hub_offline=True
+        backend=BackendName.TRANSFORMERS,
+        model=str(tiny_folder),
+        dtype=Dtype.FP32,
+        quantization=Quantization.FP32,
+        threads=1,
+        context_tokens=2048,
+        hub_offline=True,
     )
 
 
@@ -46,6 +58,27 @@ def tiny_model(tiny_folder: Path, tiny_config: InferenceConfig) -> LoadedModel:
     return TransformersBackend(tiny_config).load(ModelFiles("tiny", tiny_folder), lambda *_: None)
 
 
+@pytest.fixture(scope="session")
+def tiny_networks(
+    tiny_model: LoadedModel, tiny_folder: Path, tiny_config: InferenceConfig
+) -> LoadedNetworks:
+    """Return the small real model's networks in the engine's form."""
+    # Loads late: the real model has made torchvision importable.
+    from inference.backends.engine_loading import load_networks
+
+    return load_networks(tiny_folder, config=tiny_config, report=lambda *_: None)
+
+
+@pytest.fixture
+def engine_model(
+    tiny_networks: LoadedNetworks, tiny_folder: Path, tiny_config: InferenceConfig
+) -> Iterator[EngineModel]:
+    """Return the small real model in an engine with empty caches."""
+    model = make_engine_model(tiny_networks, tiny_folder, tiny_config)
+    yield model
+    model.close()
+
+
 @pytest.fixture
 def scripted_model() -> LoadedModel:
     """Return the scripted model with an open gate and a few steps in each stage."""
@@ -53,9 +86,13 @@ def scripted_model() -> LoadedModel:
     return ScriptedBackend(script).load(ModelFiles("scripted", None), lambda *_: None)
 
 
-@pytest.fixture(params=["scripted", "transformers"])
+@pytest.fixture(params=["scripted", "transformers", "engine"])
 def model(request: pytest.FixtureRequest) -> LoadedModel:
     """Return each kind of model in turn: they must behave alike."""
-    name = {"scripted": "scripted_model", "transformers": "tiny_model"}[request.param]
+    name = {
+        "scripted": "scripted_model",
+        "transformers": "tiny_model",
+        "engine": "engine_model",
+    }[request.param]
     loaded: LoadedModel = request.getfixturevalue(name)
     return loaded

@@ -420,6 +420,8 @@ def test_the_service_is_configured_by_the_settings(settings: SettingsWrapper) ->
     settings.VL_MODEL = "owner/name"
     settings.VL_THREADS = 3
     settings.VL_DTYPE = "fp32"
+    settings.VL_QUANTIZATION = "int4"
+    settings.VL_KV_CACHE_BYTES = 2**22
     settings.VL_MAX_TOKENS = 99
     settings.VL_CONTEXT_TOKENS = 4096
     settings.VL_PIXELS = "detail"
@@ -431,7 +433,21 @@ def test_the_service_is_configured_by_the_settings(settings: SettingsWrapper) ->
     assert (config.backend, config.model, config.threads) == ("scripted", "owner/name", 3)
     assert (config.dtype, config.max_tokens, config.context_tokens) == ("fp32", 99, 4096)
     assert (config.pixels, config.hub_offline) == (PixelBudget.DETAIL, True)
+    assert (config.quantization, config.kv_cache_bytes) == ("int4", 2**22)
     assert config.hub_endpoint == "https://hub.example.org"
+
+
+@pytest.mark.parametrize(
+    ("backend", "asked_for", "slots"),
+    [("auto", 0, 8), ("engine", 0, 8), ("transformers", 0, 1), ("transformers", 3, 3)],
+)
+def test_the_engine_gets_more_slots_unless_told_otherwise(
+    settings: SettingsWrapper, backend: str, asked_for: int, slots: int
+) -> None:
+    settings.VL_BACKEND = backend
+    settings.VL_SLOTS = asked_for
+
+    assert local.inference_config().slots == slots
 
 
 def test_without_a_model_name_the_service_chooses(settings: SettingsWrapper) -> None:

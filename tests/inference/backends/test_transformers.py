@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from inference import random_checkpoint
 from inference.backends.base import ModelFiles
 from inference.backends.transformers import TransformersBackend
-from inference.config import InferenceConfig
+from inference.config import BackendName, InferenceConfig
 from inference.errors import ErrorCode, InferenceError
 from inference.model_source import DEMO_NAME
 from inference.random_checkpoint import TINY_SHAPE, write_random_checkpoint
@@ -107,7 +107,9 @@ def test_broken_folder_fails_the_service_with_the_files_name(folder: Path) -> No
 
 
 def test_bundled_demo_model_answers() -> None:
-    service = InferenceService(InferenceConfig(threads=1, hub_offline=True))
+    service = InferenceService(
+        InferenceConfig(backend=BackendName.TRANSFORMERS, threads=1, hub_offline=True)
+    )
     service.start()
     try:
         assert service.wait_ready(DEADLINE_S)

@@ -1,0 +1,179 @@
+"""A model that the engine runs, and one answer of it.
+
+The calling slot's thread prepares the inputs and writes the text; everything in between is the
+engine's thread's, which serves all slots together. Prompts, sampling and events are those of the
+transformers backend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from queue import SimpleQueue
+from time import monotonic
+from typing import Any, TypeAlias
+
+from inference.backends.answer_writer import AnswerWriter
+from inference.backends.base import Cancellation, Emit, ModelFiles
+from inference.backends.engine_prompt import make_prompt
+from inference.backends.layer_watch import AnswerStoppedError, PrefillProgress
+from inference.backends.token_rules import make_decode
+from inference.backends.vision_input import Inputs, VisionInput
+from inference.config import InferenceConfig
+from inference.engine.engine_stats import EngineStats
+from inference.engine.engine_thread import EngineThread
+from inference.engine.sequence import (
+    AnswerRule,
+    EngineSequence,
+    PicturesRead,
+    PromptRead,
+    SequenceEnded,
+    SequenceEvent,
+    TokenChosen,
+)
+from inference.engine.shape import ModelShape
+from inference.images import ImageLimits
+from inference.requests import Finished, GenerationRequest, Stage, Usage
+from inference.tokenizer import IncrementalDetokenizer
+
+Events: TypeAlias = SimpleQueue[SequenceEvent]
+
+
+class EngineModel:
+    """Answers requests through the engine; see `backends.base.LoadedModel`."""
+
+    def __init__(  # one for each part of a model
+        self,
+        processor: Any,  # no common type
+        engine: EngineThread,
+        *,
+        shape: ModelShape,
+        files: ModelFiles,
+        config: InferenceConfig,
+        eos_ids: frozenset[int],
+    ) -> None:
+        """Stand before a running engine, which `close` ends."""
+        self._engine = engine
+        self._shape = shape
+        self._files = files
+        self._max_tokens = config.max_tokens
+        self._eos_ids = eos_ids
+        self._decode = make_decode(processor.tokenizer)
+        self._input = VisionInput(
+            processor,
+            model_type="qwen3_vl",
+            context_tokens=min(
+                config.context_tokens, shape.text.max_positions, engine.capacity_tokens
+            ),
+        )
+
+    @property
+    def name(self) -> str:
+        """Return the name that stands on every answer."""
+        return self._files.name
+
+    @property
+    def demo(self) -> bool:
+        """Say whether this is the bundled demo model."""
+        return self._files.demo
+
+    @property
+    def image_limits(self) -> ImageLimits:
+        """Return how this model cuts pictures into tokens."""
+        return self._input.limits
+
+    def stats(self) -> EngineStats:
+        """Return what the engine is busy with, how fast it is, and how full its caches are."""
+        return self._engine.stats()
+
+    def answer(
+        self, request: GenerationRequest, *, emit: Emit, cancellation: Cancellation
+    ) -> Finished:
+        """Answer one request in the calling thread; see `backends.base.LoadedModel.answer`."""
+        began = monotonic()
+        max_tokens = min(request.options.max_tokens, self._max_tokens)
+        inputs = self._input.build(request, max_tokens)
+        writer = AnswerWriter(
+            request.prefix_token_ids,
+            detokenizer=IncrementalDetokenizer(self._decode),
+            eos_ids=self._eos_ids,
+            emit=emit,
+            progress=PrefillProgress(
+                emit=emit, cancellation=cancellation, prompt_tokens=inputs["input_ids"].shape[1]
+            ),
+        )
+        cached_tokens = 0
+        if not cancellation.is_set and len(writer.answer_ids) < max_tokens:
+            rule = AnswerRule(options=request.options, max_tokens=max_tokens, eos_ids=self._eos_ids)
+            cached_tokens = self._run(inputs, rule, writer=writer, cancellation=cancellation)
+        return Finished(
+            writer.finish_reason(is_cancelled=cancellation.is_set),
+            self._count_usage(request, inputs, len(writer.answer_ids), cached_tokens),
+            writer.timings(began),
+            self.name,
+            self.demo,
+        )
+
+    def close(self) -> None:
+        """End the engine's thread; the memory is free when the last reference is."""
+        self._engine.close()
+
+    def _run(
+        self, inputs: Inputs, rule: AnswerRule, *, writer: AnswerWriter, cancellation: Cancellation
+    ) -> int:
+        """Let the engine answer and write what it chooses; return the prompt's cached tokens."""
+        events: Events = SimpleQueue()
+        prompt_tokens = inputs["input_ids"].shape[1] - len(writer.answer_ids)
+        sequence = EngineSequence(
+            make_prompt(inputs, prompt_tokens, self._shape),
+            rule,
+            answer_ids=writer.answer_ids,
+            emit=events.put,
+            is_cancelled=lambda: cancellation.is_set,
+        )
+        self._engine.submit(sequence)
+        ended = _relay(events.get, writer, cancellation)
+        if ended.error is not None:
+            _raise(ended.error)
+        return ended.cached_tokens
+
+    def _count_usage(
+        self, request: GenerationRequest, inputs: Inputs, answered: int, cached_tokens: int
+    ) -> Usage:
+        length = inputs["input_ids"].shape[1] - len(request.prefix_token_ids)
+        prompt = inputs["input_ids"][0, :length]
+        image_tokens = int((prompt == self._shape.image_token_id).sum())
+        return Usage(length, cached_tokens, image_tokens, answered)
+
+
+def _relay(
+    next_event: Callable[[], SequenceEvent], writer: AnswerWriter, cancellation: Cancellation
+) -> SequenceEnded:
+    """Write events until the last one; behind a cancellation they are only waited for.
+
+    The engine may be a token or two ahead of this thread: what it chose after the wish to stop is
+    not part of the answer.
+    """
+    while not isinstance(event := next_event(), SequenceEnded):
+        if cancellation.is_set:
+            continue
+        try:
+            _write(event, writer)
+        except AnswerStoppedError:
+            continue
+    return event
+
+
+def _write(event: PicturesRead | PromptRead | TokenChosen, writer: AnswerWriter) -> None:
+    if isinstance(event, TokenChosen):
+        writer.take_token(event.token_id)
+    elif isinstance(event, PromptRead):
+        writer.progress.enter_layer(Stage.PREFILL, event.done, event.total)
+    else:
+        writer.progress.enter_layer(Stage.VISION, event.done, event.total)
+
+
+def _raise(error: Exception) -> None:
+    # What torch raises when the system refuses memory.
+    if isinstance(error, RuntimeError) and "allocate memory" in str(error):
+        raise MemoryError from error
+    raise error

@@ -1,0 +1,45 @@
+// The elementary functions of the kernels, on whole vectors.
+#pragma once
+
+#include "simd.h"
+
+namespace maths {
+
+// exp(x), relative error below 3e-7; 0 below -87.3, the largest float's neighbourhood above 88.3;
+// a NaN stays one. Cody and Waite's reduction, Cephes' polynomial (expf.c).
+inline simd::Floats exp(simd::Floats x) {
+    using simd::broadcast;
+    using simd::fma;
+    constexpr float kLowest = -87.3f, kHighest = 88.3f;
+    const simd::Floats inside =
+        simd::min(broadcast(kHighest), simd::max(broadcast(kLowest), x));
+    const simd::Floats n = simd::round(simd::mul(inside, broadcast(1.44269504088896341f)));
+    simd::Floats r = fma(n, broadcast(-0.693359375f), inside);
+    r = fma(n, broadcast(2.12194440e-4f), r);
+    simd::Floats p = broadcast(1.9875691500e-4f);
+    p = fma(p, r, broadcast(1.3981999507e-3f));
+    p = fma(p, r, broadcast(8.3334519073e-3f));
+    p = fma(p, r, broadcast(4.1665795894e-2f));
+    p = fma(p, r, broadcast(1.6666665459e-1f));
+    p = fma(p, r, broadcast(5.0000001201e-1f));
+    p = simd::add(fma(p, simd::mul(r, r), r), broadcast(1));
+    return simd::keep_from(simd::scale_by_power(p, n), x, kLowest);
+}
+
+// x * sigmoid(scale * x).
+inline simd::Floats gate(simd::Floats x, simd::Floats scaled) {
+    const simd::Floats one = simd::broadcast(1);
+    return simd::div(x, simd::add(one, exp(simd::sub(simd::zeros(), scaled))));
+}
+
+inline simd::Floats silu(simd::Floats x) { return gate(x, x); }
+
+// GELU, tanh approximation: 0.5 (1 + tanh(u)) is the sigmoid of 2u.
+inline simd::Floats gelu(simd::Floats x) {
+    constexpr float kTwice = 1.5957691216057308f;  // 2 sqrt(2 / pi)
+    const simd::Floats cubic =
+        simd::fma(simd::mul(x, x), simd::broadcast(kTwice * 0.044715f), simd::broadcast(kTwice));
+    return gate(x, simd::mul(x, cubic));
+}
+
+}  // namespace maths

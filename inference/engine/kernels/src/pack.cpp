@@ -1,0 +1,192 @@
+// Packs matrices into the forms of forms.h and reads single outputs back.
+//
+// Works from one group of 16 outputs x 32 inputs to the next, straight from the source: nothing the
+// size of the matrix is allocated. Blocks of outputs are shared out among the threads.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "abi.h"
+#include "forms.h"
+#include "memory.h"
+#include "simd.h"
+#include "threads.h"
+
+namespace {
+
+using forms::kBlock;
+using forms::kGroup;
+using forms::kPairs;
+
+using Group = float[kBlock][kGroup];
+
+float to_float(Bf16 x) {
+    const uint32_t bits = static_cast<uint32_t>(x.bits) << 16;
+    float result;
+    std::memcpy(&result, &bits, sizeof result);
+    return result;
+}
+
+// The next bfloat16 that is no smaller in magnitude.
+Bf16 away_from_zero(float x) {
+    uint32_t bits;
+    std::memcpy(&bits, &x, sizeof bits);
+    return Bf16{static_cast<uint16_t>((bits + 0xffff) >> 16)};
+}
+
+// values[i] = x[i] / scale, rounded; all 0 beside a scale of 0.
+void divide(const float* x, float scale, int32_t (&values)[kGroup]) {
+    const simd::Floats divisor = simd::broadcast(scale == 0 ? 1 : scale);
+    for (int i = 0; i < kGroup; i += simd::kLanes) {
+        const simd::Floats quotient = simd::round(simd::div(simd::load(x + i), divisor));
+        float whole[simd::kLanes];
+        simd::store(whole, quotient);
+        for (int j = 0; j < simd::kLanes; ++j) values[i + j] = static_cast<int32_t>(whole[j]);
+    }
+}
+
+float largest_magnitude(const float* x) {
+    simd::Floats peak = simd::zeros();
+    for (int i = 0; i < kGroup; i += simd::kLanes) {
+        peak = simd::larger_magnitude(peak, simd::load(x + i));
+    }
+    return simd::peak_magnitude(peak);
+}
+
+void pack_int8(const Group& weights, uint8_t* out) {
+    auto* scales = reinterpret_cast<Bf16*>(out + kBlock * kGroup);
+    for (int n = 0; n < kBlock; ++n) {
+        scales[n] = away_from_zero(largest_magnitude(weights[n]) / 127);
+        int32_t values[kGroup];
+        divide(weights[n], to_float(scales[n]), values);
+        for (int k = 0; k < kGroup; ++k) {
+            const auto byte = static_cast<int8_t>(std::clamp(values[k], -127, 127));
+            out[(k / 2 * kBlock + n) * 2 + k % 2] = static_cast<uint8_t>(byte);
+        }
+    }
+}
+
+void pack_int4(const Group& weights, uint8_t* out) {
+    auto* words = reinterpret_cast<uint16_t*>(out);
+    auto* scales = reinterpret_cast<Bf16*>(out + kBlock * kGroup / 2);
+    std::memset(out, 0, kBlock * kGroup / 2);
+    for (int n = 0; n < kBlock; ++n) {
+        const float* row = weights[n];
+        const float largest = *std::max_element(
+            row, row + kGroup, [](float a, float b) { return std::fabs(a) < std::fabs(b); });
+        scales[n] = away_from_zero(largest / -8);
+        int32_t values[kGroup];
+        divide(row, to_float(scales[n]), values);
+        for (int k = 0; k < kGroup; ++k) {
+            const int nibble = std::clamp(values[k], -8, 7) + 8;
+            const int quad = k / 8, pair = k / 2 % 4;
+            words[(quad * kBlock + n) * 2 + k % 2] |= static_cast<uint16_t>(nibble << (4 * pair));
+        }
+    }
+}
+
+template <class Cell>
+void pack_floats(const Group& weights, uint8_t* out) {
+    auto* cells = reinterpret_cast<Cell*>(out);
+    for (int k = 0; k < kGroup; ++k) {
+        float column[kBlock];
+        for (int n = 0; n < kBlock; ++n) column[n] = weights[n][k];
+        for (int n = 0; n < kBlock; n += simd::kLanes) {
+            simd::store(cells + k * kBlock + n, simd::load(column + n));
+        }
+    }
+}
+
+void pack_group(const Group& weights, int32_t form, uint8_t* out) {
+    switch (form) {
+        case kInt8: return pack_int8(weights, out);
+        case kInt4: return pack_int4(weights, out);
+        case kBf16: return pack_floats<Bf16>(weights, out);
+        default: return pack_floats<float>(weights, out);
+    }
+}
+
+template <class Cell>
+void pack_block(const Cell* source, const VlMatrix& shape, int64_t block, uint8_t* out) {
+    const int64_t first = block * kBlock;
+    const int64_t last = std::min(first + kBlock, shape.outputs);
+    Group weights = {};  // rows behind the last output stay 0
+    for (int64_t k = 0; k < shape.inputs; k += kGroup) {
+        for (int64_t n = first; n < last; ++n) {
+            const Cell* row = source + n * shape.inputs + k;
+            for (int i = 0; i < kGroup; i += simd::kLanes) {
+                simd::store(weights[n - first] + i, simd::load(row + i));
+            }
+        }
+        pack_group(weights, shape.form, out);
+        out += forms::group_bytes(shape.form);
+    }
+}
+
+template <class Cell>
+void pack_all(const Cell* source, const VlMatrix& shape, uint8_t* packed) {
+    const int64_t bytes = forms::block_bytes(shape);
+    threads::for_each(forms::blocks(shape.outputs), [&](int64_t block, int) {
+        pack_block(source, shape, block, packed + block * bytes);
+    });
+}
+
+// The weights of output `n` of a block's group.
+void unpack_group(const uint8_t* group, int32_t form, int64_t n, float* out) {
+    for (int k = 0; k < kGroup; ++k) {
+        if (form == kInt8) {
+            const auto* scales = reinterpret_cast<const Bf16*>(group + kBlock * kGroup);
+            const auto* weights = reinterpret_cast<const int8_t*>(group);
+            out[k] = to_float(scales[n]) * weights[(k / 2 * kBlock + n) * 2 + k % 2];
+        } else if (form == kInt4) {
+            const auto* scales = reinterpret_cast<const Bf16*>(group + kBlock * kGroup / 2);
+            const auto* words = reinterpret_cast<const uint16_t*>(group);
+            const int word = words[(k / 8 * kBlock + n) * 2 + k % 2];
+            out[k] = to_float(scales[n]) * static_cast<float>((word >> (k / 2 % 4 * 4) & 15) - 8);
+        } else if (form == kBf16) {
+            out[k] = to_float(reinterpret_cast<const Bf16*>(group)[k * kBlock + n]);
+        } else {
+            out[k] = reinterpret_cast<const float*>(group)[k * kBlock + n];
+        }
+    }
+}
+
+void unpack_output(const VlMatrix& matrix, int64_t output, float* out) {
+    const uint8_t* block = matrix.bytes + output / kBlock * forms::block_bytes(matrix);
+    for (int64_t g = 0; g < forms::groups(matrix.inputs); ++g) {
+        const uint8_t* group = block + g * forms::group_bytes(matrix.form);
+        unpack_group(group, matrix.form, output % kBlock, out + g * kGroup);
+    }
+}
+
+}  // namespace
+
+VL_EXPORT int64_t vl_packed_bytes(int64_t outputs, int64_t inputs, int32_t form) {
+    return forms::blocks(outputs) * forms::groups(inputs) * forms::group_bytes(form);
+}
+
+VL_EXPORT int32_t vl_pack(const void* source, int32_t is_bf16, const VlMatrix* shape,
+                          uint8_t* packed) {
+    std::lock_guard<std::mutex> lock(threads::call_mutex());
+    if (is_bf16 != 0) {
+        pack_all(static_cast<const Bf16*>(source), *shape, packed);
+    } else {
+        pack_all(static_cast<const float*>(source), *shape, packed);
+    }
+    return 0;
+}
+
+VL_EXPORT int32_t vl_unpack_rows(const VlMatrix* matrix, const int64_t* rows, int64_t count,
+                                 float* out) {
+    std::lock_guard<std::mutex> lock(threads::call_mutex());
+    threads::for_rows(count, [&](int64_t i, int) {
+        unpack_output(*matrix, rows[i], out + i * matrix->inputs);
+    });
+    return 0;
+}
+
+VL_EXPORT void vl_advise_huge_pages(void* memory, int64_t bytes) {
+    memory::advise_huge_pages(memory, bytes);
+}
+
+VL_EXPORT int32_t vl_version() { return kAbiVersion; }

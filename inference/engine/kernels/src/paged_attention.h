@@ -1,0 +1,80 @@
+// Causal attention over the paged cache: keys and values of a sequence lie in pages of 16 tokens.
+//
+// A sequence with one row (an answer being written) is read page by page where it lies, in shares of
+// 512 keys that are put together afterwards; the share is fixed, so results do not depend on how many
+// threads there are. Several rows go in blocks of queries over keys widened once a block.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "abi.h"
+#include "memory.h"
+
+namespace paged {
+
+constexpr int64_t kPageTokens = 16;
+
+// Where the cache holds things; Cell is Bf16 or float.
+struct Cache {
+    void* start;
+    int64_t pages, heads, width;  // G, C, D
+
+    // The (S, D) keys (part 0) or values (part 1) of one head in one page of one layer.
+    template <class Cell>
+    Cell* page(int64_t layer, int64_t page, int part, int64_t head) const {
+        const int64_t slab = ((layer * pages + page) * 2 + part) * heads + head;
+        return static_cast<Cell*>(start) + slab * kPageTokens * width;
+    }
+};
+
+class Attention {
+  public:
+    // Divides the work of a step; `shape` and `step` must outlive the runs.
+    void plan(const VlTextShape& shape, const VlTextStep& step);
+
+    // out (M, A D) from `queries`, the first A D of each `stride` numbers, which carry 1 / sqrt(D);
+    // the rows' own keys and values must be in the cache.
+    void run(int64_t layer, const float* queries, int64_t stride, float* out);
+
+  private:
+    struct Unit {
+        int64_t sequence, head;        // of keys and values
+        int64_t first_row, last_row;   // of the step
+        int64_t first_key, last_key;
+        int64_t share;                 // of a single row, or -1
+    };
+    struct Layer {
+        int64_t index;
+        const float* queries;
+        int64_t stride;
+        float* out;
+    };
+
+    void plan_single(int64_t sequence, int64_t row, int64_t keys);
+    void plan_block(int64_t sequence, int64_t first_row, int64_t last_row, int64_t first_key);
+    template <class Cell>
+    void run_units(const Layer& layer);
+    template <class Cell>
+    void run_single(const Layer& layer, const Unit& unit, float* memory);
+    template <class Cell>
+    void run_block(const Layer& layer, const Unit& unit, float* memory);
+    void merge(const Layer& layer, const Unit& first);
+
+    const int32_t* table(int64_t sequence) const {
+        return step_->page_tables + sequence * step_->table_width;
+    }
+    float* share(int64_t index) { return shares_.room<float>(0) + index * share_size(); }
+    int64_t share_size() const { return per_head_ * (shape_->head_dim + 2); }
+
+    const VlTextShape* shape_ = nullptr;
+    const VlTextStep* step_ = nullptr;
+    Cache cache_{};
+    int64_t per_head_ = 0;  // queries of a key-value head, A / C
+    int64_t thread_size_ = 0, share_count_ = 0;
+    std::vector<Unit> units_;
+    std::vector<Unit> firsts_;  // the first share of each single row and head
+    memory::Buffer thread_memory_, shares_;
+};
+
+}  // namespace paged

@@ -1,0 +1,181 @@
+// The decoder layers of the language model, all of them in one call.
+//
+// Source: Qwen3VLTextDecoderLayer of transformers 5.24. A layer is: rms norm, queries, keys and values,
+// a norm and the rotary angles on each head, keys and values into their pages, attention, its output
+// added; rms norm, SwiGLU MLP added. Deep-stack features of pictures are added behind the first
+// layers. Activations of a product are made row by row where their source is still in the cache.
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "abi.h"
+#include "memory.h"
+#include "norms.h"
+#include "paged_attention.h"
+#include "product.h"
+#include "simd.h"
+#include "threads.h"
+
+namespace {
+
+// Rows whose MLP runs at a time: the widest scratch memory stays small, the weights in the cache.
+constexpr int64_t kMlpRows = 512;
+
+class TextNetwork {
+  public:
+    TextNetwork(const VlTextShape& shape, const VlTextLayer* layers, int64_t count)
+        : shape_(shape), layers_(layers, layers + count) {}
+
+    void run(const VlTextStep& step, int64_t first, int64_t last) {
+        prepare(step);
+        for (int64_t layer = first; layer < last; ++layer) {
+            attend(step, layer);
+            for (int64_t row = 0; row < rows_; row += kMlpRows) {
+                feed_forward(step.hidden + row * shape_.hidden, std::min(kMlpRows, rows_ - row),
+                             layers_[static_cast<size_t>(layer)]);
+            }
+            if (layer < step.levels) add_deep(step, layer);
+        }
+    }
+
+  private:
+    int64_t qkv_width() const { return (shape_.heads + 2 * shape_.kv_heads) * shape_.head_dim; }
+    int64_t mixed_width() const { return shape_.heads * shape_.head_dim; }
+
+    void prepare(const VlTextStep& step) {
+        rows_ = step.row_starts[step.sequences];
+        const int64_t mlp = std::min(rows_, kMlpRows) * 2 * shape_.intermediate;
+        wide_ = wide_buffer_.room<float>(std::max(rows_ * qkv_width(), mlp));
+        mixed_ = mixed_buffer_.room<float>(rows_ * mixed_width());
+        line_width_ = std::max(shape_.hidden, shape_.intermediate);
+        lines_ = line_buffer_.room<float>(line_width_ * threads::count());
+        places_.clear();
+        for (int64_t i = 0; i < step.sequences; ++i) {
+            for (int64_t row = step.row_starts[i]; row < step.row_starts[i + 1]; ++row) {
+                const int64_t index = step.first_index[i] + row - step.row_starts[i];
+                const int64_t at = i * step.table_width + index / paged::kPageTokens;
+                places_.push_back({step.page_tables[at], index % paged::kPageTokens});
+            }
+        }
+        attention_.plan(shape_, step);
+    }
+
+    void attend(const VlTextStep& step, int64_t index) {
+        const VlTextLayer& layer = layers_[static_cast<size_t>(index)];
+        put_normed(step.hidden, rows_, layer.input_norm, layer.qkv);
+        product::multiply(layer.qkv, x_, {}, wide_);
+        threads::for_rows(rows_, [&](int64_t row, int) {
+            if (step.cache_is_bf16 != 0) {
+                place_heads<Bf16>(step, index, row);
+            } else {
+                place_heads<float>(step, index, row);
+            }
+        });
+        attention_.run(index, wide_, qkv_width(), mixed_);
+        x_.reshape(rows_, mixed_width(), layer.o.form);
+        threads::for_rows(rows_,
+                          [&](int64_t row, int) { x_.put(row, mixed_ + row * mixed_width()); });
+        product::multiply(layer.o, x_, {nullptr, false, true}, step.hidden);
+    }
+
+    // Norms and turns a row's heads; its keys and values go to their page.
+    template <class Cell>
+    void place_heads(const VlTextStep& step, int64_t index, int64_t row) {
+        const VlTextLayer& layer = layers_[static_cast<size_t>(index)];
+        const int64_t width = shape_.head_dim;
+        const paged::Cache cache{step.cache, step.pages, shape_.kv_heads, width};
+        const Place place = places_[static_cast<size_t>(row)];
+        const float *cos = step.cos + row * width, *sin = step.sin + row * width;
+        const float query_scale = 1 / std::sqrt(static_cast<float>(width));
+        float* head = wide_ + row * qkv_width();
+        for (int64_t i = 0; i < shape_.heads; ++i, head += width) {
+            norms::rms(head, layer.q_norm, shape_.eps, width, head);
+            norms::rotate(head, cos, sin, query_scale, width);
+        }
+        for (int64_t i = 0; i < shape_.kv_heads; ++i, head += width) {
+            norms::rms(head, layer.k_norm, shape_.eps, width, head);
+            norms::rotate(head, cos, sin, 1, width);
+            store_cells(head, cache.page<Cell>(index, place.page, 0, i) + place.slot * width);
+        }
+        for (int64_t i = 0; i < shape_.kv_heads; ++i, head += width) {
+            store_cells(head, cache.page<Cell>(index, place.page, 1, i) + place.slot * width);
+        }
+    }
+
+    template <class Cell>
+    void store_cells(const float* head, Cell* cells) const {
+        for (int64_t d = 0; d < shape_.head_dim; d += simd::kLanes) {
+            simd::store(cells + d, simd::load(head + d));
+        }
+    }
+
+    void feed_forward(float* hidden, int64_t rows, const VlTextLayer& layer) {
+        const int64_t width = shape_.intermediate;
+        put_normed(hidden, rows, layer.post_norm, layer.gate_up);
+        product::multiply(layer.gate_up, x_, {}, wide_);
+        x_.reshape(rows, width, layer.down.form);
+        threads::for_rows(rows, [&](int64_t row, int thread) {
+            const float* gate = wide_ + row * 2 * width;
+            norms::swiglu(gate, gate + width, width, line(thread));
+            x_.put(row, line(thread));
+        });
+        product::multiply(layer.down, x_, {nullptr, false, true}, hidden);
+    }
+
+    void put_normed(const float* hidden, int64_t rows, const float* weight,
+                    const VlMatrix& matrix) {
+        x_.reshape(rows, shape_.hidden, matrix.form);
+        threads::for_rows(rows, [&](int64_t row, int thread) {
+            norms::rms(hidden + row * shape_.hidden, weight, shape_.eps, shape_.hidden,
+                       line(thread));
+            x_.put(row, line(thread));
+        });
+    }
+
+    void add_deep(const VlTextStep& step, int64_t layer) {
+        const float* features = step.deep + layer * step.deep_count * shape_.hidden;
+        for (int64_t i = 0; i < step.deep_count; ++i) {
+            norms::add(features + i * shape_.hidden, shape_.hidden,
+                       step.hidden + step.deep_rows[i] * shape_.hidden);
+        }
+    }
+
+    float* line(int thread) const { return lines_ + thread * line_width_; }
+
+    struct Place {
+        int64_t page, slot;
+    };
+
+    VlTextShape shape_;
+    std::vector<VlTextLayer> layers_;
+    product::Activations x_;
+    paged::Attention attention_;
+    std::vector<Place> places_;  // of each row's keys and values
+    memory::Buffer wide_buffer_, mixed_buffer_, line_buffer_;
+    int64_t rows_ = 0, line_width_ = 0;
+    float *wide_ = nullptr;   // (M, qkv) and later (rows of the MLP, 2I)
+    float *mixed_ = nullptr;  // (M, A D), what attention gives
+    float *lines_ = nullptr;  // a row for each thread
+};
+
+}  // namespace
+
+VL_EXPORT void* vl_text_create(const VlTextShape* shape, const VlTextLayer* layers, int64_t count) {
+    try {
+        return new TextNetwork(*shape, layers, count);
+    } catch (const std::bad_alloc&) {
+        return nullptr;
+    }
+}
+
+VL_EXPORT int32_t vl_text_run(void* network, const VlTextStep* step, int64_t first, int64_t last) {
+    std::lock_guard<std::mutex> lock(threads::call_mutex());
+    try {
+        static_cast<TextNetwork*>(network)->run(*step, first, last);
+    } catch (const std::bad_alloc&) {
+        return 1;
+    }
+    return 0;
+}
+
+VL_EXPORT void vl_text_destroy(void* network) { delete static_cast<TextNetwork*>(network); }

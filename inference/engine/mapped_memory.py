@@ -1,0 +1,87 @@
+"""Memory that a tensor may lie in: a mapped file, or huge pages of the process's own.
+
+Tensors keep their mapping alive; nothing here is ever closed by hand, because a mapping that is
+closed under a tensor ends the process at the next read.
+"""
+
+from __future__ import annotations
+
+import mmap
+import warnings
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class MappedMemory:
+    """A mapping and its bytes as a tensor (uint8, one dimension)."""
+
+    mapping: mmap.mmap
+    content: Tensor
+
+    def release(self) -> None:
+        """Take the pages out of this process's memory; the next read brings them back.
+
+        Nothing is lost: a file's pages, changed ones too, stay with the system.
+        """
+        self.mapping.madvise(mmap.MADV_DONTNEED)
+
+
+def map_for_reading(file: BinaryIO) -> MappedMemory:
+    """Map a whole file, read-only and shared: a write to the tensor ends the process.
+
+    Raises:
+        ValueError: the file is empty.
+    """
+    mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    _ask_for_huge_pages(mapping)
+    with warnings.catch_warnings():
+        # torch has no read-only tensors, and says so; these are for kernels that only read.
+        warnings.filterwarnings("ignore", message="The given buffer is not writable")
+        return MappedMemory(mapping, torch.frombuffer(mapping, dtype=torch.uint8))
+
+
+def map_for_writing(file: BinaryIO) -> MappedMemory:
+    """Map a whole file that is open for reading and writing; writes reach the file.
+
+    Its space must be taken: on a full disk, a write to a hole ends the process.
+    """
+    mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_WRITE)
+    return MappedMemory(mapping, torch.frombuffer(mapping, dtype=torch.uint8))
+
+
+def take_huge_pages(size_bytes: int) -> MappedMemory:
+    """Return zeroed memory of this process, in huge pages where the system has them."""
+    mapping = mmap.mmap(-1, size_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    _ask_for_huge_pages(mapping)
+    return MappedMemory(mapping, torch.frombuffer(mapping, dtype=torch.uint8))
+
+
+def read_into_huge_pages(file: BinaryIO, offset: int, size_bytes: int) -> MappedMemory:
+    """Return a stretch of a file in memory of this process.
+
+    Raises:
+        OSError: the file ends before.
+    """
+    memory = take_huge_pages(size_bytes)
+    file.seek(offset)
+    with memoryview(memory.mapping) as view:
+        done = 0
+        while done < size_bytes:
+            # An unbuffered read gives 2 GiB at most.
+            count = file.readinto(view[done:])  # type: ignore[attr-defined]  # typeshed: not on BinaryIO
+            if not count:
+                raise OSError(f"the file ends {size_bytes - done} bytes early")
+            done += count
+    return memory
+
+
+def _ask_for_huge_pages(mapping: mmap.mmap) -> None:
+    """Have pages of 2 MiB, also of files where the file system can (ext4 and xfs of late)."""
+    if hasattr(mmap, "MADV_HUGEPAGE"):  # Linux only
+        with suppress(OSError):  # a kernel without them
+            mapping.madvise(mmap.MADV_HUGEPAGE)

@@ -1,0 +1,71 @@
+"""How much prompt and how many vision layers fit into a step, from how long earlier steps took.
+
+Knows nothing of sequences. Times are seconds, rows are rows of the text network. The model is
+simple on purpose: a step costs what its decoding rows cost alone, and so much for each prompt row.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+GAP_TARGET_S: Final = 0.15
+"""What a step may take while answers are being written: people see gaps from about 250 ms on."""
+ALONE_TARGET_S: Final = 0.5
+"""What a step may take while nobody waits for a token: then only a newcomer waits for its end."""
+MIN_ROWS: Final = 16
+MAX_ROWS: Final = 512
+FIRST_ROWS: Final = 32
+SMOOTHING: Final = 0.3
+
+
+class Pace:
+    """Learns the cost of rows and layers; one for each loaded model, used by its one thread.
+
+    `rows` fixes the prompt rows of every step instead, for tests.
+    """
+
+    def __init__(self, rows: int | None = None) -> None:
+        """Start without knowledge: the first steps are small."""
+        self._fixed_rows = rows
+        self._decode_s: float | None = None
+        self._row_s: float | None = None
+        self._layer_s: float | None = None
+
+    def prompt_rows(self, decoding: int, *, is_encoding: bool) -> int:
+        """Return how many prompt rows the next step may take beside `decoding` running answers.
+
+        Never less than 16, so that a prompt gets on however slow the machine is.
+        """
+        if self._fixed_rows is not None:
+            return self._fixed_rows
+        if self._row_s is None:
+            return FIRST_ROWS
+        taken_s = (self._decode_s or 0.0) if decoding else 0.0
+        if is_encoding and self._layer_s is not None:
+            taken_s += self._layer_s
+        left_s = _target(decoding) - taken_s
+        return int(min(max(left_s / self._row_s, MIN_ROWS), MAX_ROWS))
+
+    def has_time_for_layer(self, decoding: int, elapsed_s: float) -> bool:
+        """Say whether one more vision layer fits into a step that has already taken so long."""
+        return elapsed_s + (self._layer_s or 0.0) <= _target(decoding)
+
+    def note_step(self, *, decoding: int, prompt_rows: int, took_s: float) -> None:
+        """Learn from a whole step of the text network."""
+        if not prompt_rows:
+            self._decode_s = _smooth(self._decode_s, took_s)
+            return
+        base_s = min(self._decode_s or 0.0, took_s) if decoding else 0.0
+        self._row_s = _smooth(self._row_s, max((took_s - base_s) / prompt_rows, 1e-7))
+
+    def note_layer(self, took_s: float) -> None:
+        """Learn from one layer of the vision tower."""
+        self._layer_s = _smooth(self._layer_s, took_s)
+
+
+def _target(decoding: int) -> float:
+    return GAP_TARGET_S if decoding else ALONE_TARGET_S
+
+
+def _smooth(old: float | None, new: float) -> float:
+    return new if old is None else old + SMOOTHING * (new - old)

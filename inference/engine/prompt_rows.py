@@ -1,0 +1,45 @@
+"""The rows that a sequence brings to a step: its next tokens, and the picture features on them.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+from inference.engine.sequence import EngineSequence
+from inference.engine.text import FeatureSpan, SequenceRows
+
+
+def make_rows(sequence: EngineSequence, count: int) -> SequenceRows:
+    """Return the next `count` pending tokens of a sequence as rows of a step.
+
+    Raises:
+        KeyError: a picture among the rows has not been encoded.
+        ValueError: the sequence holds no pages.
+    """
+    if sequence.pages is None:
+        raise ValueError("a sequence without pages has no place for its rows")
+    first, last = sequence.computed, sequence.computed + count
+    return SequenceRows(
+        token_ids=sequence.token_ids(first, last),
+        positions=sequence.positions(first, last),
+        first_index=first,
+        pages=sequence.pages.pages,
+        features=_list_spans(sequence, first, last),
+    )
+
+
+def _list_spans(sequence: EngineSequence, first: int, last: int) -> list[FeatureSpan]:
+    """Return the pieces of pictures that fall between two tokens."""
+    spans = []
+    for picture in sequence.prompt.pictures:
+        start, end = max(first, picture.first_token), min(last, picture.end_token)
+        if start < end:
+            spans.append(
+                FeatureSpan(
+                    features=sequence.features[picture.digest],
+                    first_row=start - first,
+                    first_token=start - picture.first_token,
+                    count=end - start,
+                )
+            )
+    return spans

@@ -1,0 +1,273 @@
+"""What runs next: one step after the other over all requests, on one thread.
+
+A step runs the newest token of every running answer together with some rows of the prompts that
+are being read (first come, first served), then a few layers of the vision tower. How many rows and
+layers, `Pace` decides from the time that earlier steps took, so that a new picture never freezes
+the answers that are being written.
+
+A request starts when the cache has room for all its tokens so far, and earlier ones have started;
+only the tower, which serves one at a time, may be passed by those who do not need it. When running
+answers outgrow the cache, the youngest request is pre-empted: its pages become cache, and it is
+read again, with all tokens it has chosen, when there is room. Every sequence ends by exactly one
+`SequenceEnded`. Thread-confined; knows nothing of requests' owners, of text or of the model.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from functools import partial
+from time import monotonic
+
+from torch import Tensor
+
+from inference.engine.engine_stats import EngineStats, TokenMeter
+from inference.engine.kv_cache import KVCache
+from inference.engine.network import Network
+from inference.engine.pace import Pace
+from inference.engine.picture_cache import PictureCache
+from inference.engine.picture_lane import PictureLane
+from inference.engine.sequence import (
+    EngineSequence,
+    PromptRead,
+    SequenceEnded,
+    Standing,
+    TokenChosen,
+)
+from inference.engine.sequence_memory import SequenceMemory
+from inference.engine.text_lane import Share, TextLane
+from inference.errors import ErrorCode, InferenceError
+from inference.sampling import choose_token
+
+logger = logging.getLogger(__name__)
+
+
+class SchedulerInvariantError(Exception):
+    """The scheduler's own books contradict each other or the cache's."""
+
+
+class Scheduler:
+    """All requests of one loaded model; see the module's text."""
+
+    def __init__(
+        self,
+        network: Network,
+        cache: KVCache,
+        pictures: PictureCache,
+        *,
+        pace: Pace | None = None,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        """Start without requests over networks, pages and picture features of the same model."""
+        self._cache = cache
+        self._pictures = pictures
+        self._pace = pace or Pace()
+        self._clock = clock
+        self._memory = SequenceMemory(cache, pictures, clock=clock)
+        self._text = TextLane(network, self._memory, pace=self._pace, clock=clock)
+        self._tower = PictureLane(network, pictures, pace=self._pace, clock=clock)
+        self._sequences: list[EngineSequence] = []  # in the order of arrival
+        self._arrivals = 0
+        self._meter = TokenMeter(clock)
+
+    @property
+    def capacity_tokens(self) -> int:
+        """Return how long one sequence alone may become, prompt and answer together."""
+        return self._memory.capacity_tokens
+
+    @property
+    def has_work(self) -> bool:
+        """Say whether a step would do something."""
+        return bool(self._sequences)
+
+    def add(self, sequence: EngineSequence) -> None:
+        """Take on a request; its sequence belongs to the scheduler from now on.
+
+        One that the whole cache could not hold ends at once, with `context_too_long`.
+        """
+        self._arrivals += 1
+        sequence.arrival = self._arrivals
+        self._sequences.append(sequence)
+        if sequence.length > self._memory.capacity_tokens:
+            self._end(sequence, _too_long(sequence.length, self._memory.capacity_tokens))
+
+    def step(self) -> None:
+        """Run one step; what fails ends the sequences that it concerns, and is not raised."""
+        began = self._clock()
+        for sequence in [s for s in self._sequences if s.is_cancelled]:
+            self._end(sequence)
+        shares = self._plan()
+        if shares:
+            self._guard([share.sequence for share in shares], partial(self._run_text, shares))
+        if self._tower.sequence is not None:
+            self._guard([self._tower.sequence], partial(self._run_vision, began))
+
+    def end_all(self, error: Exception) -> None:
+        """End every sequence with an error; the engine is closing, or its books are broken."""
+        for sequence in list(self._sequences):
+            self._guard([], partial(self._end, sequence, error))
+
+    def close(self) -> None:
+        """Let the cache spill what it remembers; no sequence runs any more."""
+        self._cache.close()
+
+    def stats(self) -> EngineStats:
+        """Return what runs, how fast, and how full the caches are."""
+        return EngineStats(
+            running=sum(s.pages is not None for s in self._sequences),
+            waiting=sum(s.pages is None for s in self._sequences),
+            decoding=len(self._list(Standing.DECODING)),
+            tokens_per_s=self._meter.tokens_per_s,
+            chosen_tokens=self._meter.total,
+            cache=self._cache.stats(),
+            pictures=self._pictures.stats(),
+        )
+
+    def check_invariants(self) -> None:
+        """Check the books, also the cache's, in time linear in pages.
+
+        Raises:
+            SchedulerInvariantError, CacheInvariantError: a promise is broken.
+        """
+        self._cache.check_invariants()
+        arrivals = [s.arrival for s in self._sequences]
+        encoding = [] if self._tower.sequence is None else [self._tower.sequence]
+        holders = [s for s in self._sequences if s.pages is not None]
+        promises = {
+            "the cache knows the same sequences": (len(holders) == self._cache.stats().sequences),
+            "sequences stand in the order of arrival": arrivals == sorted(set(arrivals)),
+            "who is at the tower is encoding": encoding == self._list(Standing.ENCODING),
+            "who does not wait holds pages": all(
+                s in holders or s.standing is Standing.WAITING for s in self._sequences
+            ),
+            "an answer has one pending token": all(
+                s.pending == 1 for s in self._list(Standing.DECODING)
+            ),
+            "no ended sequence is kept": not self._list(Standing.ENDED),
+        }
+        broken = [promise for promise, is_kept in promises.items() if not is_kept]
+        if broken:
+            raise SchedulerInvariantError("not so: " + "; ".join(broken))
+
+    def _list(self, standing: Standing) -> list[EngineSequence]:
+        return [s for s in self._sequences if s.standing is standing]
+
+    def _guard(self, sequences: Sequence[EngineSequence], work: Callable[[], None]) -> None:
+        """Do some work for sequences; whatever it raises ends them, and nobody else."""
+        try:
+            work()
+        except Exception as error:
+            logger.exception("A step of the engine failed.")
+            for sequence in sequences:
+                self._end(sequence, error)
+
+    def _plan(self) -> list[Share]:
+        """Return who takes part in the next step of the text network, and with how many rows."""
+        for sequence in self._list(Standing.DECODING):
+            self._make_room(sequence)
+        decoding = self._list(Standing.DECODING)
+        is_encoding = self._tower.sequence is not None
+        left = self._pace.prompt_rows(len(decoding), is_encoding=is_encoding)
+        self._start_waiting(left - sum(s.pending for s in self._list(Standing.PREFILLING)))
+        shares = [Share(sequence, sequence.pending) for sequence in decoding]
+        for sequence in self._list(Standing.PREFILLING):
+            if left > 0:
+                self._memory.catch_up(sequence)
+                shares.append(Share(sequence, min(sequence.pending, left)))
+                left -= shares[-1].rows
+        return shares
+
+    def _make_room(self, sequence: EngineSequence) -> None:
+        """Give a running answer a place for its newest token, pre-empting the youngest for it."""
+        while sequence.standing is Standing.DECODING and not self._memory.reserve(sequence):
+            holders = [s for s in self._sequences if s.pages is not None]
+            if holders == [sequence]:
+                # Alone, and the answer has filled the whole cache: it ends as at a limit.
+                self._end(sequence)
+            else:
+                self._preempt(holders[-1])
+
+    def _start_waiting(self, rows: int) -> None:
+        """Start waiting sequences in their order, as far as `rows`, tower and memory allow."""
+        for sequence in self._list(Standing.WAITING):
+            if self._memory.is_full:
+                return
+            if not self._has_use_for(sequence, rows):
+                continue
+            if self._memory.open(sequence):
+                self._send_on(sequence)
+                rows -= sequence.pending if sequence.standing is Standing.PREFILLING else 0
+
+    def _has_use_for(self, sequence: EngineSequence, rows: int) -> bool:
+        """Say whether a waiting sequence would get on if it were started now."""
+        if self._tower.sequence is None:
+            return rows > 0 or self._memory.may_need_tower(sequence)
+        return rows > 0 and not self._memory.may_need_tower(sequence)
+
+    def _send_on(self, sequence: EngineSequence) -> None:
+        """Send a sequence to the tower if a picture is still to be seen, else to be read."""
+        missing = self._memory.list_missing(sequence)
+        if missing:
+            sequence.standing = Standing.ENCODING
+            self._tower.begin(sequence, missing)
+        else:
+            sequence.standing = Standing.PREFILLING
+            sequence.emit(PromptRead(sequence.computed, sequence.length))
+
+    def _run_text(self, shares: Sequence[Share]) -> None:
+        for sequence, scores in self._text.work(shares):
+            if not sequence.is_cancelled:
+                self._guard([sequence], partial(self._accept, sequence, scores))
+
+    def _run_vision(self, began: float) -> None:
+        decoding = len(self._list(Standing.DECODING))
+        seen = self._tower.work(decoding=decoding, began=began)
+        if seen is not None:
+            self._send_on(seen)
+
+    def _accept(self, sequence: EngineSequence, scores: Tensor) -> None:
+        rule = sequence.rule
+        token_id = choose_token(
+            scores,
+            prompt_ids=sequence.prompt.token_ids,
+            answer_ids=sequence.answer_ids,
+            options=rule.options,
+        )
+        sequence.standing = Standing.DECODING
+        sequence.note_cached()
+        self._meter.count()
+        sequence.emit(TokenChosen(token_id))
+        if token_id in rule.eos_ids:
+            self._end(sequence)
+            return
+        sequence.answer_ids.append(token_id)
+        if len(sequence.answer_ids) >= rule.max_tokens:
+            self._end(sequence)
+
+    def _preempt(self, sequence: EngineSequence) -> None:
+        """Take a sequence's memory; it waits again, with all tokens that it has chosen."""
+        self._release(sequence)
+        sequence.standing = Standing.WAITING
+
+    def _end(self, sequence: EngineSequence, error: Exception | None = None) -> None:
+        if sequence.standing is Standing.ENDED:
+            return
+        sequence.note_cached()
+        self._sequences.remove(sequence)
+        try:
+            self._release(sequence)
+        finally:  # whatever the cache says, whoever asked must hear of the end
+            sequence.standing = Standing.ENDED
+            sequence.emit(SequenceEnded(sequence.cached_tokens or 0, error))
+
+    def _release(self, sequence: EngineSequence) -> None:
+        if self._tower.sequence is sequence:
+            self._tower.drop()
+        self._memory.close(sequence)
+
+
+def _too_long(tokens: int, capacity: int) -> InferenceError:
+    return InferenceError(
+        ErrorCode.CONTEXT_TOO_LONG,
+        f"This conversation takes {tokens} tokens, and the memory for them holds {capacity}.",
+    )

@@ -1,0 +1,89 @@
+"""One step of the text network: rows of several sequences in, scores for their next tokens out.
+
+It commits what was computed and tells prompts how far they are; who takes part is the scheduler's
+decision, and what the scores mean too. Letters: V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+from torch import Tensor
+
+from inference.engine.network import Network, TextRun
+from inference.engine.pace import Pace
+from inference.engine.prompt_rows import make_rows
+from inference.engine.sequence import EngineSequence, PromptRead, Standing
+from inference.engine.sequence_memory import SequenceMemory
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """So many of a sequence's pending tokens take part in a step."""
+
+    sequence: EngineSequence
+    rows: int
+
+    @property
+    def is_prompt(self) -> bool:
+        """Say whether they are read, not written."""
+        return self.sequence.standing is Standing.PREFILLING
+
+
+class TextLane:
+    """Runs steps of the text network."""
+
+    def __init__(
+        self, network: Network, memory: SequenceMemory, *, pace: Pace, clock: Callable[[], float]
+    ) -> None:
+        """Work on the pages of `memory`, and let `pace` learn from it."""
+        self._network = network
+        self._memory = memory
+        self._pace = pace
+        self._clock = clock
+
+    def work(self, shares: Sequence[Share]) -> list[tuple[EngineSequence, Tensor]]:
+        """Compute the rows; return scores (V,) for each sequence that has nothing pending then.
+
+        Stops between two layers, with nothing computed, when all sequences are cancelled.
+        """
+        began = self._clock()
+        prompt_rows = sum(share.rows for share in shares if share.is_prompt)
+        run = self._network.start_text([make_rows(share.sequence, share.rows) for share in shares])
+        # Only prompts make a step so long that its askers may leave it in the middle.
+        while run.step(1 if prompt_rows else None):
+            if all(share.sequence.is_cancelled for share in shares):
+                return []
+            _tell_prompts(shares, run)
+        for share in shares:
+            self._memory.commit(share.sequence, share.rows)
+            if share.is_prompt:
+                share.sequence.emit(PromptRead(share.sequence.computed, share.sequence.length))
+        scores = _read_scores(shares, run)
+        decoding = sum(not share.is_prompt for share in shares)
+        took_s = self._clock() - began
+        self._pace.note_step(decoding=decoding, prompt_rows=prompt_rows, took_s=took_s)
+        return scores
+
+
+def _read_scores(shares: Sequence[Share], run: TextRun) -> list[tuple[EngineSequence, Tensor]]:
+    ends = accumulate(share.rows for share in shares)
+    ready = [
+        (share.sequence, end - 1)
+        for share, end in zip(shares, ends, strict=True)
+        if not share.sequence.pending
+    ]
+    if not ready:
+        return []
+    logits = run.logits([row for _, row in ready])
+    return [(sequence, row) for (sequence, _), row in zip(ready, logits, strict=True)]
+
+
+def _tell_prompts(shares: Sequence[Share], run: TextRun) -> None:
+    for share in shares:
+        if share.is_prompt:
+            sequence = share.sequence
+            done = sequence.computed + share.rows * run.layers_done // run.layers
+            sequence.emit(PromptRead(done, sequence.length))

@@ -1,0 +1,178 @@
+"""The vision tower: from the patches of pictures to features that stand for their image tokens.
+
+A batch of pictures runs through the layers together, one layer a step, so that a scheduler can let
+answers go on between two layers, report progress and drop a pass whose askers have gone. Behind
+some layers a merger makes the deep-stack features, behind the last one the tokens themselves.
+This module knows the order of things; the layers belong to the kernels. Thread-confined.
+Letters: P patches, N = P / merge² tokens, H hidden width, D head width.
+Source: Qwen3VLVisionModel, transformers 5.24.0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from inference.engine.kernels.base import Kernels
+from inference.engine.rope import PatchGrid, patch_positions, vision_angles
+from inference.engine.weights import MergerWeights, ModelWeights
+
+LAYER_NORM_EPS = 1e-6
+
+Watch = Callable[[int, int], None]
+"""Told the layers done and their number before each layer; may raise to end the work."""
+
+
+@dataclass(frozen=True, slots=True)
+class PicturePatches:
+    """A picture as the image processor gives it.
+
+    `pixels` (P, patch_inputs) float32 is its `pixel_values`, in merge-block order; `rows` and
+    `columns` of patches are its `image_grid_thw` without the time.
+    """
+
+    pixels: Tensor
+    rows: int
+    columns: int
+
+    @property
+    def grid(self) -> PatchGrid:
+        """Return rows and columns of patches."""
+        return PatchGrid(self.rows, self.columns)
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFeatures:
+    """What the language model sees of a picture, float32.
+
+    `tokens` (N, H) stand in place of the embeddings of its image tokens; `deep` (levels, N, H) are
+    added behind the first layers.
+    """
+
+    tokens: Tensor
+    deep: Tensor
+
+
+class VisionTower:
+    """Encodes pictures; one for each loaded model."""
+
+    def __init__(self, weights: ModelWeights, kernels: Kernels) -> None:
+        """Prepare the layers; `kernels` are those that packed the weights."""
+        self.weights = weights.vision
+        self.shape = weights.shape.vision
+        self.kernels = kernels
+        self.layers = kernels.vision_layers(self.shape, weights.vision.layers)
+
+    def start(self, pictures: Sequence[PicturePatches]) -> VisionPass:
+        """Begin to encode some pictures, at least one.
+
+        Raises:
+            ValueError: no picture, pixels of another shape than the grid says, broken blocks.
+        """
+        if not pictures:
+            raise ValueError("expected at least one picture")
+        for picture in pictures:
+            expected = (picture.grid.patches, self.shape.patch_inputs)
+            if picture.pixels.shape != expected:
+                got = tuple(picture.pixels.shape)
+                raise ValueError(f"expected pixels of shape {expected}, got {got}")
+        return VisionPass(self, pictures)
+
+    def encode(
+        self, pictures: Sequence[PicturePatches], watch: Watch | None = None
+    ) -> list[PictureFeatures]:
+        """Return the features of some pictures, in order.
+
+        Raises:
+            ValueError: as `start`; and whatever `watch` raises.
+        """
+        run = self.start(pictures)
+        while run.layers_done < run.layers:
+            if watch is not None:
+                watch(run.layers_done, run.layers)
+            run.step()
+        return run.features()
+
+
+class VisionPass:
+    """Some pictures on their way through the tower."""
+
+    def __init__(self, tower: VisionTower, pictures: Sequence[PicturePatches]) -> None:
+        """Embed the patches; `VisionTower.start` has checked them."""
+        self._tower = tower
+        shape, weights = tower.shape, tower.weights
+        grids = [picture.grid for picture in pictures]
+        pixels = torch.cat([picture.pixels for picture in pictures])
+        places = [patch_positions(weights.positions, grid, merge=shape.merge) for grid in grids]
+        angles = [vision_angles(grid, head_dim=shape.head_dim, merge=shape.merge) for grid in grids]
+        self._hidden = tower.kernels.linear(pixels, weights.patch_embed, weights.patch_bias)
+        self._hidden += torch.cat(places)
+        self._cos = torch.cat([cos for cos, _ in angles])
+        self._sin = torch.cat([sin for _, sin in angles])
+        self._tokens = [grid.tokens(shape.merge) for grid in grids]
+        edges = accumulate((grid.patches for grid in grids), initial=0)
+        self._bounds = torch.tensor(list(edges), dtype=torch.int32)
+        self._deep: list[Tensor] = []
+        self.layers_done = 0
+
+    @property
+    def layers(self) -> int:
+        """Return how many steps the pass takes."""
+        return self._tower.shape.depth
+
+    def step(self) -> bool:
+        """Run the next layer and its deep-stack merger; return whether layers are left.
+
+        Raises:
+            ValueError: all layers are done.
+        """
+        tower, index = self._tower, self.layers_done
+        if index == self.layers:
+            raise ValueError(f"all {index} layers are done")
+        tower.layers.run(self._hidden, self._cos, self._sin, self._bounds, index, index + 1)
+        if index in tower.shape.deepstack:
+            merger = tower.weights.deepstack[tower.shape.deepstack.index(index)]
+            self._deep.append(self._merge(merger))
+        self.layers_done += 1
+        return self.layers_done < self.layers
+
+    def features(self) -> list[PictureFeatures]:
+        """Return the features of each picture.
+
+        Raises:
+            ValueError: layers are left.
+        """
+        if self.layers_done < self.layers:
+            raise ValueError(f"{self.layers - self.layers_done} layers are left")
+        tokens = self._merge(self._tower.weights.merger)
+        # (levels, N, H); a model without deep stack has no levels
+        deep = torch.stack(self._deep) if self._deep else tokens.new_empty(0, *tokens.shape)
+        # Copies, so that a picture kept in a cache does not keep the whole batch in memory.
+        return [
+            PictureFeatures(part.clone(), levels.clone())
+            for part, levels in zip(
+                torch.split(tokens, self._tokens),
+                torch.split(deep, self._tokens, dim=1),
+                strict=True,
+            )
+        ]
+
+    def _merge(self, merger: MergerWeights) -> Tensor:
+        """Return (N, H of the language model) from the patches as they are now."""
+        linear, block = self._tower.kernels.linear, self._tower.shape.merge**2
+        hidden = self._hidden
+        if merger.is_post_shuffle:
+            # (P, H) -> (N, merge² * H)
+            hidden = hidden.view(-1, block * hidden.shape[1])
+        weight = merger.norm_weight
+        normed = functional.layer_norm(
+            hidden, weight.shape, weight, merger.norm_bias, LAYER_NORM_EPS
+        )
+        inner = linear(normed.view(-1, merger.fc1.inputs), merger.fc1, merger.fc1_bias)
+        # The mergers use the exact GELU, unlike the layers.
+        return linear(functional.gelu(inner), merger.fc2, merger.fc2_bias)

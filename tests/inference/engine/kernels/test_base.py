@@ -1,0 +1,291 @@
+"""What every set of kernels must do: products and layers against plain torch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from inference.config import Quantization
+from inference.engine.kernels.base import Activation, Kernels, cache_dtype
+from tests.inference.engine.kernels.reference import (
+    TEXT,
+    VISION,
+    Span,
+    copy_step,
+    dense,
+    error,
+    make_step,
+    make_text_layers,
+    make_vision_layers,
+    random,
+    run_text,
+    run_vision,
+)
+
+EVERY = [pytest.param(quantization, id=quantization.value) for quantization in Quantization]
+GROUPED = [
+    pytest.param(Quantization.INT8, 0.007, id="int8"),
+    pytest.param(Quantization.INT4, 0.12, id="int4"),
+]
+# Quantised products round the activations to 16 bits; the others only sum in another order.
+PRODUCT_ERROR = {
+    Quantization.INT8: 1e-3,
+    Quantization.INT4: 1e-3,
+    Quantization.BF16: 1e-5,
+    Quantization.FP32: 1e-5,
+}
+ROWS = [1, 2, 3, 7, 16, 33, 130]
+OUTPUTS, INPUTS = 200, 544  # more than one chunk of inputs, and neither divides evenly
+OUTLIER = 1000.0
+
+STEPS = {
+    "one row": [Span(40, 1)],
+    "long context": [Span(1100, 1)],
+    "whole prompt": [Span(0, 75)],
+    "chunk": [Span(70, 20)],
+    "mixed": [Span(5, 1), Span(0, 33), Span(16, 1), Span(31, 2), Span(63, 17)],
+}
+
+
+@pytest.mark.parametrize("rows", ROWS)
+@pytest.mark.parametrize("quantization", EVERY)
+def test_product_equals_the_dense_one(
+    kernels: Kernels, quantization: Quantization, rows: int
+) -> None:
+    matrix = kernels.pack(random(OUTPUTS, INPUTS, seed=0), quantization)
+    x = random(rows, INPUTS, seed=1)
+
+    found = kernels.linear(x, matrix)
+
+    expected = x.double() @ dense(kernels, matrix).double().T
+    assert error(found, expected) < PRODUCT_ERROR[quantization]
+
+
+@pytest.mark.parametrize("quantization", EVERY)
+@pytest.mark.parametrize("outputs", [1, 15, 16, 17, 47])
+def test_outputs_need_no_multiple_of_anything(
+    kernels: Kernels, outputs: int, quantization: Quantization
+) -> None:
+    matrix = kernels.pack(random(outputs, 64, seed=0), quantization)
+    x = random(9, 64, seed=1)
+
+    found = kernels.linear(x, matrix)
+
+    assert found.shape == (9, outputs)
+    assert error(found, x @ dense(kernels, matrix).T) < PRODUCT_ERROR[quantization]
+
+
+@pytest.mark.parametrize("quantization", EVERY)
+def test_bias_and_gelu_follow_the_product(kernels: Kernels, quantization: Quantization) -> None:
+    matrix = kernels.pack(random(40, 64, seed=0), quantization)
+    x, bias = random(5, 64, seed=1), random(40, seed=2)
+
+    found = kernels.linear(x, matrix, bias, Activation.GELU_TANH)
+
+    plain = x @ dense(kernels, matrix).T + bias
+    expected = functional.gelu(plain, approximate="tanh")
+    assert error(found, expected) < PRODUCT_ERROR[quantization]
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32], ids=["bf16", "fp32"])
+@pytest.mark.parametrize(("quantization", "bound"), GROUPED)
+def test_packing_loses_little(
+    kernels: Kernels, quantization: Quantization, bound: float, dtype: torch.dtype
+) -> None:
+    weight = random(50, 96, seed=0).to(dtype)
+
+    found = dense(kernels, kernels.pack(weight, quantization))
+
+    assert float((found - weight).norm() / weight.float().norm()) < bound
+
+
+@pytest.mark.parametrize("quantization", EVERY)
+def test_bfloat16_source_packs_as_its_float32_copy(
+    kernels: Kernels, quantization: Quantization
+) -> None:
+    weight = random(50, 96, seed=0).bfloat16()
+
+    narrow, wide = kernels.pack(weight, quantization), kernels.pack(weight.float(), quantization)
+
+    assert torch.equal(narrow.data, wide.data)
+
+
+@pytest.mark.parametrize("quantization", EVERY)
+def test_matrix_is_packed_into_the_memory_that_is_given(
+    kernels: Kernels, quantization: Quantization
+) -> None:
+    weight = random(50, 96, seed=0)
+    out = torch.zeros(kernels.packed_bytes(50, 96, quantization), dtype=torch.uint8)
+
+    matrix = kernels.pack(weight, quantization, out)
+
+    assert matrix.data.data_ptr() == out.data_ptr()
+    assert torch.equal(out, kernels.pack(weight, quantization).data)
+
+
+@pytest.mark.parametrize("quantization", EVERY)
+def test_rows_are_read_in_the_order_asked_for(kernels: Kernels, quantization: Quantization) -> None:
+    matrix = kernels.pack(random(50, 96, seed=0), quantization)
+    rows = torch.tensor([49, 0, 17, 17, 3])
+
+    assert torch.equal(kernels.unpack_rows(matrix, rows), dense(kernels, matrix)[rows])
+
+
+@pytest.mark.parametrize(("quantization", "bound"), GROUPED)
+def test_outliers_in_activations_spoil_nothing(
+    kernels: Kernels, quantization: Quantization, bound: float
+) -> None:
+    weight, x = random(OUTPUTS, INPUTS, seed=0), random(7, INPUTS, seed=1)
+    x[:, ::97] *= OUTLIER
+    weight[:, ::97] = 0  # what the outliers would hide is all that is left
+
+    found = kernels.linear(x, kernels.pack(weight, quantization))
+
+    # The other numbers of an outlier's group keep 16 bits below it: an error of OUTLIER / 2^16.
+    assert error(found, x @ weight.T) < 5 * bound + 5 * OUTLIER / 2**16
+
+
+@pytest.mark.parametrize(("quantization", "bound"), GROUPED)
+def test_outliers_in_weights_cost_only_their_group(
+    kernels: Kernels, quantization: Quantization, bound: float
+) -> None:
+    weight, x = random(OUTPUTS, INPUTS, seed=0), random(7, INPUTS, seed=1)
+    weight[:, 5] *= OUTLIER
+
+    found = kernels.linear(x, kernels.pack(weight, quantization))
+
+    expected = x @ weight.T
+    assert error(found, expected) < 5 * bound
+    x[:, :32] = 0  # without the outlier's group nothing of it is felt
+    others = kernels.linear(x, kernels.pack(weight, quantization))
+    assert error(others, x @ weight.T) < 5 * bound
+
+
+@pytest.mark.parametrize("quantization", EVERY)
+def test_not_a_number_spoils_its_own_row_only(kernels: Kernels, quantization: Quantization) -> None:
+    matrix = kernels.pack(random(20, 64, seed=0), quantization)
+    x = random(3, 64, seed=1)
+    x[1, 40] = torch.nan
+
+    found = kernels.linear(x, matrix)
+
+    assert found.isnan().all(dim=1).tolist() == [False, True, False]
+    assert found[[0, 2]].isfinite().all()
+
+
+@pytest.mark.parametrize("quantization", EVERY)
+@pytest.mark.parametrize("spans", STEPS.values(), ids=STEPS.keys())
+def test_text_layers_equal_the_reference(
+    kernels: Kernels, spans: list[Span], quantization: Quantization
+) -> None:
+    layers = make_text_layers(kernels, quantization)
+    dtype = cache_dtype(quantization)
+    step = make_step(spans, dtype)
+    expected = run_text(kernels, layers, step)
+
+    kernels.text_layers(TEXT, layers).run(step, 0, len(layers))
+
+    # A last bit of a bfloat16 key or value may fall the other way.
+    bound = 1e-4 if dtype is torch.float32 else 2e-2
+    assert error(step.hidden, expected.hidden) < bound
+    assert torch.equal(step.cache.isnan(), expected.cache.isnan())
+    kept = ~expected.cache.isnan()
+    assert error(step.cache[kept].float(), expected.cache[kept].float()) < bound
+
+
+@pytest.mark.parametrize(
+    ("heads", "kv_heads"), [(6, 2), (5, 1), (3, 3)], ids=["three", "five", "one"]
+)
+def test_query_heads_share_key_heads(kernels: Kernels, heads: int, kv_heads: int) -> None:
+    shape = replace(TEXT, heads=heads, kv_heads=kv_heads, layers=1)
+    layers = make_text_layers(kernels, Quantization.FP32, shape)
+    step = make_step([Span(20, 1), Span(3, 30)], shape=shape)
+    expected = run_text(kernels, layers, step, shape)
+
+    kernels.text_layers(shape, layers).run(step, 0, 1)
+
+    assert error(step.hidden, expected.hidden) < 1e-4
+
+
+def test_deep_stack_features_are_added_behind_the_first_layers(kernels: Kernels) -> None:
+    layers = make_text_layers(kernels, Quantization.FP32)
+    rows = torch.tensor([3, 4, 9], dtype=torch.int32)
+    step = replace(make_step([Span(0, 12)]), deep=random(2, 3, TEXT.hidden, seed=5), deep_rows=rows)
+    expected = run_text(kernels, layers, step)
+
+    kernels.text_layers(TEXT, layers).run(step, 0, len(layers))
+
+    assert error(step.hidden, expected.hidden) < 1e-4
+
+
+def _take(step_hidden: Tensor, rows: slice) -> Tensor:
+    return step_hidden[rows].clone()
+
+
+def test_chunked_prompt_equals_the_whole_one(kernels: Kernels) -> None:
+    layers = kernels.text_layers(TEXT, make_text_layers(kernels, Quantization.FP32))
+    whole = make_step([Span(0, 90)])
+    chunks = copy_step(whole)
+    layers.run(whole, 0, 3)
+
+    for start, end in [(0, 30), (30, 31), (31, 90)]:
+        rows = slice(start, end)
+        part = replace(
+            chunks,
+            hidden=_take(chunks.hidden, rows),
+            cos=_take(chunks.cos, rows),
+            sin=_take(chunks.sin, rows),
+            row_starts=torch.tensor([0, end - start], dtype=torch.int32),
+            first_index=torch.tensor([start], dtype=torch.int32),
+        )
+        layers.run(part, 0, 3)
+        chunks.hidden[rows] = part.hidden
+
+    assert error(chunks.hidden, whole.hidden) < 1e-4
+
+
+def test_layers_in_pieces_equal_all_at_once(kernels: Kernels) -> None:
+    layers = kernels.text_layers(TEXT, make_text_layers(kernels, Quantization.INT8))
+    step = make_step([Span(5, 1), Span(0, 33)], torch.bfloat16)
+    pieces = copy_step(step)
+
+    layers.run(step, 0, 3)
+    for first, last in [(0, 1), (1, 1), (1, 3)]:
+        layers.run(pieces, first, last)
+
+    assert torch.equal(pieces.hidden, step.hidden)
+
+
+def test_sequences_share_the_pages_of_a_common_beginning(kernels: Kernels) -> None:
+    layers = make_text_layers(kernels, Quantization.FP32)
+    step = make_step([Span(32, 3), Span(32, 1)])
+    step.page_tables[1, :2] = step.page_tables[0, :2]
+    expected = run_text(kernels, layers, step)
+
+    kernels.text_layers(TEXT, layers).run(step, 0, len(layers))
+
+    assert error(step.hidden, expected.hidden) < 1e-4
+
+
+@pytest.mark.parametrize("quantization", EVERY)
+@pytest.mark.parametrize(
+    "bounds", [[0, 144], [0, 4, 4, 100, 260]], ids=["one picture", "several pictures"]
+)
+def test_vision_layers_equal_the_reference(
+    kernels: Kernels, bounds: list[int], quantization: Quantization
+) -> None:
+    layers = make_vision_layers(kernels, quantization)
+    hidden = random(bounds[-1], VISION.hidden, seed=1)
+    angles = random(bounds[-1], VISION.head_dim // 2, seed=2, scale=3).repeat(1, 2)
+    edges = torch.tensor(bounds, dtype=torch.int32)
+    expected = run_vision(kernels, layers, hidden, angles, bounds=edges)
+
+    tower = kernels.vision_layers(VISION, layers)
+    tower.run(hidden, angles.cos(), angles.sin(), edges, 0, 2)
+    tower.run(hidden, angles.cos(), angles.sin(), edges, 2, 3)
+
+    assert error(hidden, expected) < PRODUCT_ERROR[quantization] * 10

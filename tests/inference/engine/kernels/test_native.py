@@ -1,0 +1,277 @@
+"""What only the native kernels promise: the same bits always, no unchecked address, threads."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+import weakref
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from inference.config import Quantization
+from inference.engine.kernels.base import PackedMatrix, TextStep
+from inference.engine.kernels.native import NativeKernels
+from tests.inference.engine.kernels.reference import (
+    TEXT,
+    VISION,
+    Span,
+    copy_step,
+    make_step,
+    make_text_layers,
+    make_vision_layers,
+    random,
+)
+
+EVERY = [pytest.param(quantization, id=quantization.value) for quantization in Quantization]
+SPANS = [Span(600, 1), Span(0, 70), Span(16, 1)]
+
+
+@pytest.mark.parametrize("quantization", EVERY)
+def test_row_does_not_depend_on_the_rows_beside_it(
+    native: NativeKernels, quantization: Quantization
+) -> None:
+    matrix = native.pack(random(50, 544, seed=0), quantization)
+    x = random(41, 544, seed=1)
+
+    together = native.linear(x, matrix)
+
+    alone = torch.cat([native.linear(row[None], matrix) for row in x])
+    assert torch.equal(together, alone)
+
+
+@pytest.mark.parametrize("quantization", EVERY)
+def test_product_does_not_depend_on_threads(
+    native: NativeKernels, quantization: Quantization
+) -> None:
+    weight, x = random(300, 96, seed=0), random(100, 96, seed=1)
+    results = []
+    for threads in (1, 2, 5):
+        native.set_threads(threads)
+        results.append(native.linear(x, native.pack(weight, quantization)))
+
+    assert torch.equal(results[0], results[1])
+    assert torch.equal(results[0], results[2])
+
+
+def test_text_layers_do_not_depend_on_threads(native: NativeKernels) -> None:
+    layers = native.text_layers(TEXT, make_text_layers(native, Quantization.INT8))
+    alone = make_step(SPANS, torch.bfloat16)
+    together = copy_step(alone)
+
+    native.set_threads(1)
+    layers.run(alone, 0, TEXT.layers)
+    native.set_threads(2)
+    layers.run(together, 0, TEXT.layers)
+
+    assert torch.equal(alone.hidden, together.hidden)
+
+
+def test_vision_layers_do_not_depend_on_threads(native: NativeKernels) -> None:
+    tower = native.vision_layers(VISION, make_vision_layers(native, Quantization.INT8))
+    bounds = torch.tensor([0, 30, 130], dtype=torch.int32)
+    angles = random(130, VISION.head_dim, seed=2)
+    results = [random(130, VISION.hidden, seed=1) for _ in range(2)]
+
+    for threads, hidden in enumerate(results, start=1):
+        native.set_threads(threads)
+        tower.run(hidden, angles.cos(), angles.sin(), bounds, 0, VISION.depth)
+
+    assert torch.equal(results[0], results[1])
+
+
+def test_sequence_does_not_depend_on_those_beside_it(native: NativeKernels) -> None:
+    layers = native.text_layers(TEXT, make_text_layers(native, Quantization.INT8))
+    together = make_step(SPANS, torch.bfloat16)
+    start, end = 1, 71
+    alone = replace(
+        copy_step(together),
+        hidden=together.hidden[start:end].clone(),
+        cos=together.cos[start:end].clone(),
+        sin=together.sin[start:end].clone(),
+        row_starts=torch.tensor([0, end - start], dtype=torch.int32),
+        first_index=together.first_index[1:2].clone(),
+        page_tables=together.page_tables[1:2].clone(),
+    )
+
+    layers.run(together, 0, TEXT.layers)
+    layers.run(alone, 0, TEXT.layers)
+
+    assert torch.equal(alone.hidden, together.hidden[start:end])
+
+
+def test_calls_from_several_threads_are_served_one_after_the_other(native: NativeKernels) -> None:
+    matrix, x = native.pack(random(200, 96, seed=0), Quantization.INT8), random(9, 96, seed=1)
+    expected = native.linear(x, matrix)
+    results: list[Tensor] = []
+
+    def call() -> None:
+        results.extend(native.linear(x, matrix) for _ in range(20))
+
+    callers = [threading.Thread(target=call) for _ in range(3)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join(timeout=60)
+
+    assert len(results) == 60
+    assert all(torch.equal(result, expected) for result in results)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_child_of_a_fork_computes_alone(native: NativeKernels) -> None:
+    matrix, x = native.pack(random(200, 96, seed=0), Quantization.INT8), random(9, 96, seed=1)
+    expected = native.linear(x, matrix)
+
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if torch.equal(native.linear(x, matrix), expected) else 1)
+
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_exponential_is_right_to_a_millionth(native: NativeKernels) -> None:
+    x = torch.linspace(-87, 88, 10_001)
+
+    found = native.exp(x).double()
+
+    assert float((found / x.double().exp() - 1).abs().max()) < 1e-6
+
+
+def test_exponential_at_the_edges(native: NativeKernels) -> None:
+    found = native.exp(torch.tensor([-torch.inf, -200.0, 0.0, torch.nan]))
+
+    assert found[:3].tolist() == [0.0, 0.0, 1.0]
+    assert found[3].isnan()
+
+
+def test_probes_measure_something(native: NativeKernels) -> None:
+    assert native.measure_peak() > 0
+    assert native.measure_streaming(torch.zeros(1 << 20, dtype=torch.uint8)) > 0
+
+
+def test_layers_are_freed_with_their_owner(native: NativeKernels) -> None:
+    layers = native.text_layers(TEXT, make_text_layers(native, Quantization.INT8))
+    gone = weakref.ref(layers)
+
+    del layers
+    gc.collect()
+
+    assert gone() is None
+
+
+@pytest.mark.parametrize("quantization", EVERY)
+def test_inputs_must_be_whole_groups(native: NativeKernels, quantization: Quantization) -> None:
+    with pytest.raises(ValueError, match="multiple of 32 inputs, got 4, 40"):
+        native.pack(random(4, 40, seed=0), quantization)
+
+
+def test_source_of_another_type_is_refused(native: NativeKernels) -> None:
+    with pytest.raises(ValueError, match="float64"):
+        native.pack(random(4, 32, seed=0).double(), Quantization.INT8)
+
+
+def test_memory_of_another_size_is_refused(native: NativeKernels) -> None:
+    with pytest.raises(ValueError, match=r"out to be \(544,\)"):
+        native.pack(random(4, 32, seed=0), Quantization.INT8, torch.zeros(3, dtype=torch.uint8))
+
+
+@pytest.mark.parametrize("rows", [[-1], [0, 4]], ids=["negative", "behind the last"])
+def test_row_that_does_not_exist_is_refused(native: NativeKernels, rows: list[int]) -> None:
+    matrix = native.pack(random(4, 32, seed=0), Quantization.INT8)
+
+    with pytest.raises(IndexError, match="from 0 to 3"):
+        native.unpack_rows(matrix, torch.tensor(rows))
+
+
+def test_no_rows_give_no_rows(native: NativeKernels) -> None:
+    matrix = native.pack(random(4, 32, seed=0), Quantization.INT8)
+
+    assert native.unpack_rows(matrix, torch.empty(0, dtype=torch.int64)).shape == (0, 32)
+    assert native.linear(torch.empty(0, 32), matrix).shape == (0, 4)
+
+
+def test_foreign_matrix_is_refused(native: NativeKernels) -> None:
+    matrix = native.pack(random(4, 32, seed=0), Quantization.INT8)
+    foreign = PackedMatrix("portable-int8-v1", Quantization.INT8, 4, 32, matrix.data)
+
+    with pytest.raises(ValueError, match="got portable-int8-v1"):
+        native.linear(random(1, 32, seed=1), foreign)
+
+
+@pytest.mark.parametrize(
+    "x", [random(2, 64, seed=1), random(32, 2, seed=1).T], ids=["width", "strides"]
+)
+def test_activations_of_another_shape_are_refused(native: NativeKernels, x: Tensor) -> None:
+    matrix = native.pack(random(4, 32, seed=0), Quantization.INT8)
+
+    with pytest.raises(ValueError, match="expected x to be"):
+        native.linear(x, matrix)
+
+
+def test_less_than_one_thread_is_refused(native: NativeKernels) -> None:
+    with pytest.raises(ValueError, match="at least 1 thread, got 0"):
+        native.set_threads(0)
+
+
+def test_weight_of_another_shape_is_refused(native: NativeKernels) -> None:
+    layers = make_text_layers(native, Quantization.INT8)
+    wrong = replace(layers[1], down=layers[1].o)
+
+    with pytest.raises(ValueError, match=r"down to have \(64, 96\)"):
+        native.text_layers(TEXT, [layers[0], wrong])
+
+
+def _int32(*numbers: int) -> Tensor:
+    return torch.tensor(numbers, dtype=torch.int32)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"hidden": torch.zeros(3, 32)}, "hidden"),
+        ({"cos": torch.zeros(4, 32)}, "cos"),
+        ({"row_starts": _int32(0, 4)}, "row_starts from 0 to 3"),
+        ({"row_starts": _int32(0, 2, 1, 3)}, "ascending"),
+        ({"first_index": _int32(0, 0)}, "first_index"),
+        ({"first_index": _int32(-1)}, "first index -1"),
+        ({"first_index": _int32(30)}, "3 pages below 1"),
+        ({"page_tables": _int32(-1).view(1, 1)}, "1 pages below 1"),
+        ({"page_tables": _int32(1).view(1, 1)}, "1 pages below 1"),
+        ({"cache": torch.zeros(3, 1, 2, 2, 16, 32).double()}, "cache"),
+        ({"cache": torch.zeros(2, 1, 2, 2, 16, 32)}, "cache"),
+        ({"deep": torch.zeros(1, 1, 64), "deep_rows": _int32(3)}, "deep_rows below 3"),
+        ({"deep": torch.zeros(1, 2, 64), "deep_rows": _int32(1)}, "deep"),
+    ],
+)
+def test_step_of_another_shape_is_refused(
+    native: NativeKernels, changes: dict[str, Any], message: str
+) -> None:
+    layers = native.text_layers(TEXT, make_text_layers(native, Quantization.INT8))
+    step: TextStep = replace(make_step([Span(0, 3)]), **changes)
+
+    with pytest.raises(ValueError, match=message):
+        layers.run(step, 0, TEXT.layers)
+
+
+@pytest.mark.parametrize(("first", "last"), [(-1, 1), (2, 1), (0, 4)])
+def test_layers_that_do_not_exist_are_refused(native: NativeKernels, first: int, last: int) -> None:
+    layers = native.text_layers(TEXT, make_text_layers(native, Quantization.INT8))
+
+    with pytest.raises(ValueError, match="within 0 to 3"):
+        layers.run(make_step([Span(0, 3)]), first, last)
+
+
+@pytest.mark.parametrize("bounds", [[1, 4], [0, 3], [0, 3, 2, 4], []])
+def test_bounds_that_are_not_all_patches_are_refused(
+    native: NativeKernels, bounds: list[int]
+) -> None:
+    tower = native.vision_layers(VISION, make_vision_layers(native, Quantization.INT8))
+    angles = torch.zeros(4, VISION.head_dim)
+
+    with pytest.raises(ValueError, match="bounds from 0 to 4"):
+        tower.run(torch.zeros(4, VISION.hidden), angles, angles, _int32(*bounds), 0, 1)

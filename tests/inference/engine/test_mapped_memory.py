@@ -1,0 +1,100 @@
+"""Tensors lie in files or in huge pages, and stay valid whatever happens to the file's name."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from inference.engine.mapped_memory import (
+    map_for_reading,
+    map_for_writing,
+    read_into_huge_pages,
+    take_huge_pages,
+)
+
+CONTENT = bytes(range(256)) * 64
+WRITE_TO_A_READING_MAP = """
+import sys
+from inference.engine.mapped_memory import map_for_reading
+with open(sys.argv[1], "rb") as file:
+    memory = map_for_reading(file)
+memory.content[0] = 1
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Return a file of four pages."""
+    path = tmp_path / "file"
+    path.write_bytes(CONTENT)
+    return path
+
+
+def test_mapped_file_is_read_without_a_warning(path: Path) -> None:
+    with path.open("rb") as file:
+        memory = map_for_reading(file)
+
+    assert memory.content.numpy().tobytes() == CONTENT
+
+
+def test_mapped_file_stays_readable_after_its_removal(path: Path) -> None:
+    with path.open("rb") as file:
+        content = map_for_reading(file).content
+
+    path.unlink()
+
+    assert content.numpy().tobytes() == CONTENT
+
+
+def test_writing_to_a_file_mapped_for_reading_ends_the_process(path: Path) -> None:
+    command = [sys.executable, "-c", WRITE_TO_A_READING_MAP, str(path)]
+
+    ended = subprocess.run(command, check=False)
+
+    assert ended.returncode == -signal.SIGSEGV
+    assert path.read_bytes() == CONTENT
+
+
+def test_writes_reach_the_file_also_after_release(path: Path) -> None:
+    with path.open("r+b") as file:
+        memory = map_for_writing(file)
+    memory.content.fill_(7)
+
+    memory.release()
+
+    assert torch.equal(memory.content, torch.full_like(memory.content, 7))
+    assert path.read_bytes() == b"\x07" * len(CONTENT)
+
+
+def test_huge_pages_begin_as_zeros_and_can_be_written() -> None:
+    content = take_huge_pages(10_000).content
+    assert content.shape == (10_000,)
+    assert content.count_nonzero() == 0
+
+    content[-1] = 3
+
+    assert content.sum() == 3
+
+
+def test_stretch_of_a_file_is_read_into_memory(path: Path) -> None:
+    with path.open("rb", buffering=0) as file:
+        memory = read_into_huge_pages(file, 100, 1000)
+
+    assert torch.equal(memory.content, torch.tensor(list(CONTENT[100:1100]), dtype=torch.uint8))
+
+
+def test_file_that_ends_early_cannot_be_read_into_memory(path: Path) -> None:
+    with path.open("rb", buffering=0) as file, pytest.raises(OSError, match="ends 100 bytes early"):
+        read_into_huge_pages(file, 100, len(CONTENT))
+
+
+def test_empty_file_cannot_be_mapped(path: Path) -> None:
+    path.write_bytes(b"")
+
+    with path.open("rb") as file, pytest.raises(ValueError, match="empty"):
+        map_for_reading(file)

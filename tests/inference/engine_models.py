@@ -1,0 +1,49 @@
+"""Engines around networks that are loaded already: each with caches of its own."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from inference.backends.base import ModelFiles
+from inference.config import InferenceConfig
+
+if TYPE_CHECKING:
+    from inference.backends.engine_loading import LoadedNetworks
+    from inference.backends.engine_model import EngineModel
+
+
+def make_engine_model(
+    networks: LoadedNetworks, folder: Path, config: InferenceConfig, *, rows: int | None = None
+) -> EngineModel:
+    """Start an engine over networks of the checkpoint in `folder`; the caller closes it.
+
+    `rows` fixes how many prompt tokens a step reads.
+    """
+    # Imports transformers, which `ensure_torchvision` must precede.
+    from inference.backends.engine_loading import start_engine
+    from inference.backends.engine_model import EngineModel
+    from inference.engine.pace import Pace
+
+    processor, eos_ids = _load_processor(folder)
+    return EngineModel(
+        processor,
+        start_engine(networks, config=config, pace=Pace(rows)),
+        shape=networks.shape,
+        files=ModelFiles(folder.name, folder),
+        config=config,
+        eos_ids=eos_ids,
+    )
+
+
+@cache
+def _load_processor(folder: Path) -> tuple[Any, frozenset[int]]:
+    from transformers import AutoProcessor, GenerationConfig
+
+    from inference.backends.token_rules import list_eos_ids
+
+    load_processor: Any = AutoProcessor.from_pretrained
+    load_generation_config: Any = GenerationConfig.from_pretrained
+    processor = load_processor(folder, local_files_only=True)
+    return processor, list_eos_ids(load_generation_config(folder), processor.tokenizer)
