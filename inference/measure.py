@@ -1,8 +1,9 @@
-"""How fast is a model on this machine: `python -m inference.measure --model FOLDER [--dtype fp32]`.
+"""How fast is a model on this machine: `python -m inference.measure --model FOLDER`.
 
-Loads it through the service and asks a question about a 640x480 picture, then a follow-up. Prints
-a table, then one JSON line. Turn 2 contains the real answer of turn 1, so both are the work that a
-person's conversation causes.
+`--backend` and `--quantization` choose what runs it, `--packed-cache FOLDER` keeps the engine's
+packed weights. Loads the model through the service and asks a question about a 640x480 picture,
+then a follow-up. Prints a table, then one JSON line. Turn 2 contains the real answer of turn 1, so
+both are the work that a person's conversation causes.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ import resource
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from time import monotonic
 
-from inference.config import Dtype, InferenceConfig
+from inference.config import BackendName, Dtype, InferenceConfig, Quantization
 from inference.requests import (
     ChatMessage,
     Failed,
@@ -43,6 +45,7 @@ class TurnFigures:
     """
 
     prompt_tokens: int
+    cached_tokens: int
     image_tokens: int
     vision_ms: int
     prefill_ms: int
@@ -55,15 +58,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Measure as the command line says; return 0 if every turn was answered."""
     parser = argparse.ArgumentParser(prog="python -m inference.measure")
     parser.add_argument("--model", help="a folder or a hub name; none: as the server chooses")
-    parser.add_argument("--dtype", type=Dtype, default=Dtype.AUTO)
+    parser.add_argument("--backend", type=BackendName, default=BackendName.AUTO)
+    parser.add_argument("--quantization", type=Quantization, default=Quantization.INT8)
+    parser.add_argument("--dtype", type=Dtype, default=Dtype.AUTO, help="of transformers")
+    parser.add_argument("--packed-cache", type=Path, help="where packed weights are kept")
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--tokens", type=int, default=32, help="how long the answers are")
     parser.add_argument("--pixels", type=PixelBudget, default=PixelBudget.BALANCED)
     arguments = parser.parse_args(argv)
     service = InferenceService(
         InferenceConfig(
+            backend=arguments.backend,
             model=arguments.model,
             dtype=arguments.dtype,
+            quantization=arguments.quantization,
+            packed_cache_dir=arguments.packed_cache,
             threads=arguments.threads,
             hub_offline=True,
         )
@@ -76,7 +85,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 1
         ready_s = monotonic() - began
         turns = measure_conversation(service, arguments.tokens, arguments.pixels)
-        _print_report(service.state.model, arguments.dtype, ready_s, turns)
+        form = arguments.dtype
+        if arguments.backend is not BackendName.TRANSFORMERS:
+            form = arguments.quantization
+        _print_report(service.state.model, form, ready_s, turns)
     finally:
         service.close()
     return 0
@@ -122,6 +134,7 @@ def _measure_turn(
 def _make_figures(event: Finished, waited_s: float) -> TurnFigures:
     return TurnFigures(
         prompt_tokens=event.usage.prompt_tokens,
+        cached_tokens=event.usage.cached_tokens,
         image_tokens=event.usage.image_tokens,
         vision_ms=event.timings.vision_ms,
         prefill_ms=event.timings.prefill_ms,
@@ -148,9 +161,9 @@ def _draw_scene() -> bytes:
     return buffer.getvalue()
 
 
-def _print_report(model: str, dtype: Dtype, ready_s: float, turns: Sequence[TurnFigures]) -> None:
+def _print_report(model: str, form: str, ready_s: float, turns: Sequence[TurnFigures]) -> None:
     peak_gib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
-    print(f"{model}, {dtype}: ready after {ready_s:.1f} s, peak memory {peak_gib:.2f} GiB")
+    print(f"{model}, {form}: ready after {ready_s:.1f} s, peak memory {peak_gib:.2f} GiB")
     names = tuple(asdict(turns[0]))
     print("turn  " + "  ".join(names))
     for number, turn in enumerate(turns, start=1):
@@ -158,7 +171,7 @@ def _print_report(model: str, dtype: Dtype, ready_s: float, turns: Sequence[Turn
         print(f"{number:>4}  " + "  ".join(cells))
     figures = {
         "model": model,
-        "dtype": dtype.value,
+        "form": form,
         "ready_s": round(ready_s, 1),
         "peak_gib": round(peak_gib, 2),
         "turns": [asdict(turn) for turn in turns],

@@ -111,7 +111,7 @@ class _Handler(BaseHTTPRequestHandler):
 def serve_model(folder: Path, repo: str) -> Iterator[FakeHubServer]:
     """Serve a folder until the end of the block."""
     server = FakeHubServer(folder, repo)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield server
