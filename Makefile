@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 MANAGE := $(BIN)/python manage.py
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
 SOURCES := chat inference tests vlsite manage.py setup.py
+# Two workers, a file at a time: most of the time is waiting for servers and browsers. In the order of
+# collection, which puts the browser's tests last.
+IN_PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
 KERNELS := $(wildcard inference/engine/kernels/src/*)
 
 .DEFAULT_GOAL := help
@@ -37,7 +40,7 @@ run: $(VENV)/.installed ## Install what is needed and serve the product.
 test: $(VENV)/.installed-test ## Install what the tests need and run all of them.
 	@tests/install_system_packages.sh chromium node npm
 	@$(MAKE) --no-print-directory lint types scripts
-	$(BIN)/pytest
+	$(BIN)/pytest -q $(IN_PARALLEL)
 
 quick: $(VENV)/.installed-test ## The inner loop: no browser, no Redis, nothing slow.
 	@$(MAKE) --no-print-directory lint
