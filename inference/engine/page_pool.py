@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from inference.engine.kernels.base import PAGE_TOKENS
+from inference.engine.mapped_memory import take_huge_pages
 from inference.engine.shape import TextShape
 
 _DIMENSIONS = 6
@@ -33,14 +34,15 @@ def pages_within(budget_bytes: int, shape: TextShape, dtype: torch.dtype) -> int
 
 
 def allocate_memory(pages: int, shape: TextShape, dtype: torch.dtype) -> Tensor:
-    """Return zeroed memory (L, G, 2, C, S, D) of `pages` pages.
+    """Return zeroed memory (L, G, 2, C, S, D) of at least one page, in huge pages if it can be.
 
-    The system gives out zeroed memory when it is first written, so an idle cache costs little; and
-    a slot that no token has reached yet holds numbers, never the NaN of somebody's old memory.
+    The system gives out its pages when they are first written, so an idle cache costs little
+    (`torch.zeros` writes all of them); and a slot that no token has reached yet holds numbers,
+    never the NaN of somebody's old memory.
     """
-    return torch.zeros(
-        (shape.layers, pages, 2, shape.kv_heads, PAGE_TOKENS, shape.head_dim), dtype=dtype
-    )
+    size = (shape.layers, pages, 2, shape.kv_heads, PAGE_TOKENS, shape.head_dim)
+    memory = take_huge_pages(pages * count_page_bytes(shape, dtype))
+    return memory.content.view(dtype).view(size)
 
 
 class PagePool:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -57,6 +61,22 @@ def test_memory_has_the_kernels_shape_and_the_counted_size() -> None:
     assert memory.is_contiguous()
     assert not memory[:, 0].any()
     assert PagePool(memory).page_bytes == count_page_bytes(SHAPE, torch.bfloat16)
+
+
+def read_resident_bytes() -> int:
+    pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
+    return int(pages) * os.sysconf("SC_PAGESIZE")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_memory_that_nobody_wrote_to_is_not_taken_from_the_system() -> None:
+    before = read_resident_bytes()
+
+    memory = allocate_memory(2000, SHAPE, torch.bfloat16)
+
+    # It used to be 3.6 GB at once, for an idle cache.
+    assert memory.nbytes > 3_000_000_000
+    assert read_resident_bytes() - before < 100_000_000
 
 
 @pytest.mark.parametrize(
