@@ -116,7 +116,8 @@ def _measure_turn(
     max_tokens: int,
     pixels: PixelBudget,
 ) -> tuple[TurnFigures, str]:
-    options = SamplingOptions(max_tokens=max_tokens, temperature=0.0)
+    # Random weights love to loop, and each answer must have as many tokens as were asked for.
+    options = SamplingOptions(max_tokens=max_tokens, temperature=0.0, is_loop_guarded=False)
     began = monotonic()
     first_at: float | None = None
     text = ""

@@ -102,7 +102,8 @@ class SamplingOptions:
     `temperature` 0 means greedy. `top_p` 1 and `top_k` 0 switch these filters off.
     `presence_penalty` is subtracted once from the logit of each token that the answer already
     contains; `repetition_penalty` divides. The same `seed` with the same request gives the same
-    answer, also when the answer is continued from a prefix.
+    answer, also when the answer is continued from a prefix. `is_loop_guarded` ends an answer that
+    only repeats itself, as `repetition`; see `loop_guard`.
     Source: the generation settings on the model card of Qwen3-VL-2B-Instruct.
     """
 
@@ -113,6 +114,7 @@ class SamplingOptions:
     presence_penalty: float = 1.5
     repetition_penalty: float = 1.0
     seed: int = 0
+    is_loop_guarded: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

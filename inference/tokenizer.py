@@ -6,7 +6,7 @@ a character; its bytes then decode to U+FFFD, and the text waits for the tokens 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 Decode: TypeAlias = Callable[[Sequence[int]], str]
@@ -46,7 +46,3 @@ class IncrementalDetokenizer:
         elif piece:
             self._shown_of_window = certain
         return piece
-
-    def feed_all(self, token_ids: Iterable[int]) -> str:
-        """Take several tokens and return the text that became certain."""
-        return "".join([self.feed(token_id) for token_id in token_ids])

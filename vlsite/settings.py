@@ -208,6 +208,7 @@ VL_TEMPERATURE = env.number("VL_TEMPERATURE", 0.7, low=0, high=2)
 VL_TOP_P = env.number("VL_TOP_P", 0.8, low=0, high=1)
 VL_TOP_K = env.integer("VL_TOP_K", 20, low=0, high=1000)
 VL_PRESENCE_PENALTY = env.number("VL_PRESENCE_PENALTY", 1.5, low=-2, high=2)
+VL_LOOP_GUARD = env.boolean("VL_LOOP_GUARD", default=True)
 HF_ENDPOINT = env.text("HF_ENDPOINT")
 HF_HUB_OFFLINE = env.boolean("HF_HUB_OFFLINE", default=False)
 

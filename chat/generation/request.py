@@ -56,6 +56,7 @@ def _sampling(reply: Reply, *, is_demo: bool) -> SamplingOptions:
         seed=reply.options["seed"],
         top_k=settings.VL_TOP_K,
         presence_penalty=0.0 if is_demo else settings.VL_PRESENCE_PENALTY,
+        is_loop_guarded=settings.VL_LOOP_GUARD,
         **(defaults | asked),
     )
 

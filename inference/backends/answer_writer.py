@@ -5,12 +5,12 @@ Shared by the backends that choose tokens themselves; used in the thread that an
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from time import monotonic
 
 from inference.backends.base import Emit
 from inference.backends.layer_watch import PrefillProgress
-from inference.requests import FinishReason, TextDelta, Timings
+from inference.loop_guard import LoopGuard
+from inference.requests import FinishReason, GenerationRequest, TextDelta, Timings
 from inference.tokenizer import IncrementalDetokenizer
 
 
@@ -19,7 +19,7 @@ class AnswerWriter:
 
     def __init__(
         self,
-        prefix: Iterable[int],
+        request: GenerationRequest,
         *,
         detokenizer: IncrementalDetokenizer,
         eos_ids: frozenset[int],
@@ -27,33 +27,49 @@ class AnswerWriter:
         progress: PrefillProgress,
     ) -> None:
         """Begin behind the tokens that were accepted earlier; `answer_ids` are all so far."""
-        self.answer_ids = list(prefix)
+        self.answer_ids: list[int] = []
         self.progress = progress
         self._detokenizer = detokenizer
+        self._guard = LoopGuard() if request.options.is_loop_guarded else None
         # The prefix's text was sent when its tokens were accepted; only its unfinished end is
         # still to come.
-        detokenizer.feed_all(self.answer_ids)
+        for token_id in request.prefix_token_ids:
+            self._accept(token_id)
         self._prefix_length = len(self.answer_ids)
         self._eos_ids = eos_ids
         self._emit = emit
-        self._has_ended = False
+        self._has_end_token = False
         self._first_at: float | None = None
 
+    @property
+    def is_complete(self) -> bool:
+        """Say whether no token may follow: an end token came, or the answer only repeats itself.
+
+        So it may be from the start, behind a prefix that already does.
+        """
+        return self._has_end_token or self._is_looping
+
     def take_token(self, token_id: int) -> None:
-        """Take the next token; a token that ends answers is neither kept nor shown."""
+        """Take the next token; a token that ends answers is neither kept nor shown.
+
+        Nor is one behind a complete answer: backends may be a token or two ahead.
+        """
+        if self.is_complete:
+            return
         self.progress.end()
         if self._first_at is None:
             self._first_at = monotonic()
         if token_id in self._eos_ids:
-            self._has_ended = True
+            self._has_end_token = True
             return
-        self.answer_ids.append(token_id)
-        self._emit(TextDelta(self._detokenizer.feed(token_id), (token_id,)))
+        self._emit(TextDelta(self._accept(token_id), (token_id,)))
 
     def finish_reason(self, *, is_cancelled: bool) -> FinishReason:
         """Return why the answer ended, if it does now."""
-        if self._has_ended:
+        if self._has_end_token:
             return FinishReason.STOP
+        if self._is_looping:
+            return FinishReason.REPETITION
         return FinishReason.STOPPED if is_cancelled else FinishReason.LENGTH
 
     def timings(self, began: float) -> Timings:
@@ -61,7 +77,7 @@ class AnswerWriter:
         now = monotonic()
         first_at = self._first_at or now
         # The first token belongs to the prefill; the speed is that of those behind it.
-        decoded = len(self.answer_ids) - self._prefix_length - 1 + self._has_ended
+        decoded = len(self.answer_ids) - self._prefix_length - 1 + self._has_end_token
         return Timings(
             vision_ms=self.progress.vision_ms,
             prefill_ms=self.progress.prefill_ms,
@@ -69,3 +85,15 @@ class AnswerWriter:
             total_ms=round((now - began) * 1000),
             tokens_per_s=round(max(decoded, 0) / (now - first_at), 2) if now > first_at else 0.0,
         )
+
+    @property
+    def _is_looping(self) -> bool:
+        return self._guard is not None and self._guard.is_looping
+
+    def _accept(self, token_id: int) -> str:
+        """Make a token part of the answer; return the text that became certain."""
+        self.answer_ids.append(token_id)
+        text = self._detokenizer.feed(token_id)
+        if self._guard is not None:
+            self._guard.take(token_id, text)
+        return text

@@ -34,6 +34,7 @@ from inference.engine.page_pool import PagePool, allocate_memory, count_page_byt
 from inference.engine.picture_cache import PictureCache
 from inference.engine.scheduler import Scheduler
 from inference.engine.shape import ModelShape, UnsupportedModelError, read_shape
+from inference.engine.speculation import MOST_DRAFT_TOKENS
 from inference.engine.spill_folder import SpillFolder
 from inference.engine.text import TextModel
 from inference.engine.vision import VisionTower
@@ -127,13 +128,17 @@ def start_engine(
     config: InferenceConfig,
     spill: ClaimedSpill | None = None,
     pace: Pace | None = None,
+    draft_tokens: int = MOST_DRAFT_TOKENS,
 ) -> EngineThread:
-    """Start a thread that runs the networks, with empty caches; `spill` keeps what they forget."""
+    """Start a thread that runs the networks, with empty caches; `spill` keeps what they forget.
+
+    `draft_tokens` 0 switches speculation off, to compare.
+    """
 
     def make_scheduler() -> Scheduler:
         cache = KVCache(PagePool(networks.memory), spill.pages if spill else None)
         pictures = PictureCache(config.picture_cache_bytes)
-        return Scheduler(networks.network, cache, pictures, pace=pace)
+        return Scheduler(networks.network, cache, pictures, pace=pace, draft_tokens=draft_tokens)
 
     return EngineThread(make_scheduler, _surroundings(networks, config, spill))
 

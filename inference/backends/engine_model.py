@@ -93,7 +93,7 @@ class EngineModel:
         max_tokens = min(request.options.max_tokens, self._max_tokens)
         inputs = self._input.build(request, max_tokens)
         writer = AnswerWriter(
-            request.prefix_token_ids,
+            request,
             detokenizer=IncrementalDetokenizer(self._decode),
             eos_ids=self._eos_ids,
             emit=emit,
@@ -102,7 +102,8 @@ class EngineModel:
             ),
         )
         cached_tokens = 0
-        if not cancellation.is_set and len(writer.answer_ids) < max_tokens:
+        may_write = not (cancellation.is_set or writer.is_complete)
+        if may_write and len(writer.answer_ids) < max_tokens:
             rule = AnswerRule(options=request.options, max_tokens=max_tokens, eos_ids=self._eos_ids)
             cached_tokens = self._run(inputs, rule, writer=writer, cancellation=cancellation)
         return Finished(
@@ -128,11 +129,11 @@ class EngineModel:
             rule,
             answer_ids=writer.answer_ids,
             emit=events.put,
-            is_cancelled=lambda: cancellation.is_set,
+            is_cancelled=lambda: cancellation.is_set or writer.is_complete,
         )
         self._engine.submit(sequence)
         ended = _relay(events.get, writer, cancellation)
-        if ended.error is not None:
+        if ended.error is not None and not writer.is_complete:
             _raise(ended.error)
         return ended.cached_tokens
 

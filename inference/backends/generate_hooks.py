@@ -8,7 +8,6 @@ import torch
 from transformers import LogitsProcessor, StoppingCriteria
 from transformers.generation.streamers import BaseStreamer
 
-from inference.backends.base import Cancellation
 from inference.requests import SamplingOptions
 from inference.sampling import choose_token
 
@@ -41,19 +40,19 @@ class ChosenTokenOnly(LogitsProcessor):
         return masked  # type: ignore[return-value]  # full_like keeps the type
 
 
-class StopWhenCancelled(StoppingCriteria):
-    """Ends the loop after the token during which the request was cancelled."""
+class StopWhen(StoppingCriteria):
+    """Ends the loop after the token during which a condition came true."""
 
-    def __init__(self, cancellation: Cancellation) -> None:
-        """Watch one request."""
-        self._cancellation = cancellation
+    def __init__(self, condition: Callable[[], bool]) -> None:
+        """Ask `condition` after each token, in the thread that generates."""
+        self._condition = condition
 
     def __call__(
         self, input_ids: torch.LongTensor, scores: torch.FloatTensor, **kwargs: object
     ) -> torch.BoolTensor:
         """Return whether each row, shape (1,), is to stop."""
-        is_set = self._cancellation.is_set
-        return torch.full((input_ids.shape[0],), is_set)  # type: ignore[return-value]  # a bool fill gives bools
+        is_true = self._condition()
+        return torch.full((input_ids.shape[0],), is_true)  # type: ignore[return-value]  # a bool fill gives bools
 
 
 class TokenStream(BaseStreamer):

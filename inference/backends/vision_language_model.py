@@ -26,7 +26,7 @@ from transformers.utils import logging as transformers_logging
 
 from inference.backends.answer_writer import AnswerWriter
 from inference.backends.base import Cancellation, Emit, ModelFiles, ReportProgress
-from inference.backends.generate_hooks import ChosenTokenOnly, StopWhenCancelled, TokenStream
+from inference.backends.generate_hooks import ChosenTokenOnly, StopWhen, TokenStream
 from inference.backends.layer_watch import AnswerStoppedError, LayerWatch, PrefillProgress
 from inference.backends.number_format import are_wide_products_faster, choose_dtype
 from inference.backends.processor_cores import count_physical_cores
@@ -147,14 +147,15 @@ class VisionLanguageModel:
             emit=emit, cancellation=cancellation, prompt_tokens=inputs["input_ids"].shape[1]
         )
         writer = AnswerWriter(
-            request.prefix_token_ids,
+            request,
             detokenizer=IncrementalDetokenizer(self._decode),
             eos_ids=self._eos_ids,
             emit=emit,
             progress=progress,
         )
         try:
-            if not cancellation.is_set and len(writer.answer_ids) < max_tokens:
+            may_write = not (cancellation.is_set or writer.is_complete)
+            if may_write and len(writer.answer_ids) < max_tokens:
                 self._generate(request, inputs, writer=writer, cancellation=cancellation)
         except AnswerStoppedError:
             pass
@@ -189,6 +190,7 @@ class VisionLanguageModel:
             answer_ids=writer.answer_ids,
             options=request.options,
         )
+        stop = StopWhen(lambda: cancellation.is_set or writer.is_complete)
         max_tokens = min(request.options.max_tokens, self._max_tokens)
         with torch.inference_mode(), self._watch.watching(writer.progress):
             self._model.generate(
@@ -196,7 +198,7 @@ class VisionLanguageModel:
                 do_sample=False,
                 max_new_tokens=max_tokens - len(writer.answer_ids),
                 logits_processor=LogitsProcessorList([chooser]),
-                stopping_criteria=StoppingCriteriaList([StopWhenCancelled(cancellation)]),
+                stopping_criteria=StoppingCriteriaList([stop]),
                 streamer=TokenStream(writer.take_token),
             )
 

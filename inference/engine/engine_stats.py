@@ -19,7 +19,8 @@ class EngineStats:
 
     `running` requests hold memory, and `decoding` of them are writing their answer; `waiting` ones
     do not yet. `tokens_per_s` is the speed of all answers together over the last five seconds,
-    `chosen_tokens` their number since the start.
+    `chosen_tokens` their number since the start. Of `drafted_tokens`, which took a row each,
+    `kept_tokens` were the chosen ones.
     """
 
     running: int
@@ -27,18 +28,22 @@ class EngineStats:
     decoding: int
     tokens_per_s: float
     chosen_tokens: int
+    drafted_tokens: int
+    kept_tokens: int
     cache: CacheStats
     pictures: PictureCacheStats
 
 
 class TokenMeter:
-    """Counts chosen tokens, and how many there are a second."""
+    """Counts tokens: chosen ones, how many a second, drafted ones, and those of them kept."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         """Start at zero."""
         self._clock = clock
         self._times: deque[float] = deque()
         self.total = 0
+        self.drafted = 0
+        self.kept = 0
 
     @property
     def tokens_per_s(self) -> float:

@@ -5,12 +5,16 @@ Pure.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from inference.engine.sequence import EngineSequence
 from inference.engine.text import FeatureSpan, SequenceRows
 
 
-def make_rows(sequence: EngineSequence, count: int) -> SequenceRows:
-    """Return the next `count` pending tokens of a sequence as rows of a step.
+def make_rows(sequence: EngineSequence, count: int, *, draft: Sequence[int] = ()) -> SequenceRows:
+    """Return the next `count` pending tokens of a sequence as rows of a step, a draft behind them.
+
+    Its tokens stand where those of the answer will. The pages must have room for them.
 
     Raises:
         KeyError: a picture among the rows has not been encoded.
@@ -20,8 +24,8 @@ def make_rows(sequence: EngineSequence, count: int) -> SequenceRows:
         raise ValueError("a sequence without pages has no place for its rows")
     first, last = sequence.computed, sequence.computed + count
     return SequenceRows(
-        token_ids=sequence.token_ids(first, last),
-        positions=sequence.positions(first, last),
+        token_ids=[*sequence.token_ids(first, last), *draft],
+        positions=sequence.positions(first, last + len(draft)),
         first_index=first,
         pages=sequence.pages.pages,
         features=_list_spans(sequence, first, last),

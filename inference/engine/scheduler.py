@@ -5,6 +5,10 @@ are being read (first come, first served), then a few layers of the vision tower
 layers, `Pace` decides from the time that earlier steps took, so that a new picture never freezes
 the answers that are being written.
 
+Where an answer repeats something, its step has rows for a draft of what comes next (`speculation`).
+Each token is chosen from the true scores, as without drafts, and a draft's row counts only if all
+tokens up to it are the chosen ones. A step that reads a prompt has no drafts: its time is filled.
+
 A request starts when the cache has room for all its tokens so far, and earlier ones have started;
 only the tower, which serves one at a time, may be passed by those who do not need it. When running
 answers outgrow the cache, the youngest request is pre-empted: its pages become cache, and it is
@@ -35,6 +39,7 @@ from inference.engine.sequence import (
     TokenChosen,
 )
 from inference.engine.sequence_memory import SequenceMemory
+from inference.engine.speculation import MOST_DRAFT_TOKENS
 from inference.engine.text_lane import Share, TextLane
 from inference.errors import ErrorCode, InferenceError
 from inference.sampling import choose_token
@@ -56,12 +61,17 @@ class Scheduler:
         pictures: PictureCache,
         *,
         pace: Pace | None = None,
+        draft_tokens: int = MOST_DRAFT_TOKENS,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        """Start without requests over networks, pages and picture features of the same model."""
+        """Start without requests over networks, pages and picture features of the same model.
+
+        Drafts have up to `draft_tokens`; 0 lets nobody draft.
+        """
         self._cache = cache
         self._pictures = pictures
         self._pace = pace or Pace()
+        self._draft_tokens = draft_tokens
         self._clock = clock
         self._memory = SequenceMemory(cache, pictures, clock=clock)
         self._text = TextLane(network, self._memory, pace=self._pace, clock=clock)
@@ -119,6 +129,8 @@ class Scheduler:
             decoding=len(self._list(Standing.DECODING)),
             tokens_per_s=self._meter.tokens_per_s,
             chosen_tokens=self._meter.total,
+            drafted_tokens=self._meter.drafted,
+            kept_tokens=self._meter.kept,
             cache=self._cache.stats(),
             pictures=self._pictures.stats(),
         )
@@ -142,6 +154,9 @@ class Scheduler:
             ),
             "an answer has one pending token": all(
                 s.pending == 1 for s in self._list(Standing.DECODING)
+            ),
+            "drafts are made from all tokens": all(
+                s.speculation.length == s.length for s in self._sequences
             ),
             "no ended sequence is kept": not self._list(Standing.ENDED),
         }
@@ -169,12 +184,22 @@ class Scheduler:
         is_encoding = self._tower.sequence is not None
         left = self._pace.prompt_rows(len(decoding), is_encoding=is_encoding)
         self._start_waiting(left - sum(s.pending for s in self._list(Standing.PREFILLING)))
-        shares = [Share(sequence, sequence.pending) for sequence in decoding]
+        prompts = self._share_out(left)
+        most = 0 if prompts else self._draft_tokens
+        answers = [
+            Share(sequence, sequence.pending, sequence.draft(most, writers=len(decoding)))
+            for sequence in decoding
+        ]
+        return [*answers, *prompts]
+
+    def _share_out(self, rows: int) -> list[Share]:
+        """Give the rows of a step to the prompts that are being read, the first first."""
+        shares = []
         for sequence in self._list(Standing.PREFILLING):
-            if left > 0:
+            if rows > 0:
                 self._memory.catch_up(sequence)
-                shares.append(Share(sequence, min(sequence.pending, left)))
-                left -= shares[-1].rows
+                shares.append(Share(sequence, min(sequence.pending, rows)))
+                rows -= shares[-1].rows
         return shares
 
     def _make_room(self, sequence: EngineSequence) -> None:
@@ -215,9 +240,9 @@ class Scheduler:
             sequence.emit(PromptRead(sequence.computed, sequence.length))
 
     def _run_text(self, shares: Sequence[Share]) -> None:
-        for sequence, scores in self._text.work(shares):
-            if not sequence.is_cancelled:
-                self._guard([sequence], partial(self._accept, sequence, scores))
+        for share, scores in self._text.work(shares):
+            if not share.sequence.is_cancelled:
+                self._guard([share.sequence], partial(self._accept, share, scores))
 
     def _run_vision(self, began: float) -> None:
         decoding = len(self._list(Standing.DECODING))
@@ -225,7 +250,21 @@ class Scheduler:
         if seen is not None:
             self._send_on(seen)
 
-    def _accept(self, sequence: EngineSequence, scores: Tensor) -> None:
+    def _accept(self, share: Share, scores: Tensor) -> None:
+        """Choose from scores (1 + k, V) the next token, and more as long as the draft is right."""
+        sequence = share.sequence
+        sequence.standing = Standing.DECODING
+        sequence.note_cached()
+        self._meter.drafted += len(share.draft)
+        for row, drafted in zip(scores, (*share.draft, None), strict=True):
+            token_id = self._choose(sequence, row)
+            self._meter.kept += token_id == drafted
+            if token_id != drafted or sequence.is_cancelled or sequence.standing is Standing.ENDED:
+                return
+            self._memory.commit(sequence, 1)
+
+    def _choose(self, sequence: EngineSequence, scores: Tensor) -> int:
+        """Choose the next token of an answer from scores (V,), and end it there if it ends."""
         rule = sequence.rule
         token_id = choose_token(
             scores,
@@ -233,16 +272,15 @@ class Scheduler:
             answer_ids=sequence.answer_ids,
             options=rule.options,
         )
-        sequence.standing = Standing.DECODING
-        sequence.note_cached()
         self._meter.count()
         sequence.emit(TokenChosen(token_id))
         if token_id in rule.eos_ids:
             self._end(sequence)
-            return
-        sequence.answer_ids.append(token_id)
+            return token_id
+        sequence.append(token_id)
         if len(sequence.answer_ids) >= rule.max_tokens:
             self._end(sequence)
+        return token_id
 
     def _preempt(self, sequence: EngineSequence) -> None:
         """Take a sequence's memory; it waits again, with all tokens that it has chosen."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import takewhile
 from typing import TypeAlias
 
 import torch
@@ -19,6 +20,7 @@ from torch import Tensor
 
 from inference.engine.paged_sequence import PagedSequence
 from inference.engine.rope import PromptPositions
+from inference.engine.speculation import Speculation
 from inference.engine.vision import PictureFeatures, PicturePatches
 from inference.requests import SamplingOptions
 
@@ -138,6 +140,8 @@ class EngineSequence:
         self.cached_tokens: int | None = None
         self.features: dict[bytes, PictureFeatures] = {}
         self.pages: PagedSequence | None = None
+        # Of a long prompt this takes milliseconds: here they are the asker's, not the engine's.
+        self.speculation = Speculation([*prompt.token_ids, *self.answer_ids])
         self.emit = emit
         self._is_cancelled = is_cancelled
 
@@ -160,6 +164,22 @@ class EngineSequence:
     def pending(self) -> int:
         """Return how many tokens still have to be computed before the next one can be chosen."""
         return self.length - self.computed
+
+    def append(self, token_id: int) -> None:
+        """Take the next token of the answer, which is pending then."""
+        self.answer_ids.append(token_id)
+        self.speculation.take(token_id)
+
+    def draft(self, most: int, *, writers: int) -> tuple[int, ...]:
+        """Propose up to `most` tokens behind the newest one, worth it in a step of `writers`.
+
+        Only as many as the pages that it holds have room for: a guess takes no page from anybody.
+        None that ends the answer, by its id or as the last one that may be: no row follows it.
+        """
+        room = 0 if self.pages is None else self.pages.reserved_tokens - self.length
+        left = self.rule.max_tokens - len(self.answer_ids) - 1
+        draft = self.speculation.propose(min(most, room, left), writers=writers)
+        return tuple(takewhile(lambda token_id: token_id not in self.rule.eos_ids, draft))
 
     def token_ids(self, first: int, last: int) -> list[int]:
         """Return the ids of some tokens."""

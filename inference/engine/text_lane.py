@@ -1,7 +1,9 @@
 """One step of the text network: rows of several sequences in, scores for their next tokens out.
 
 It commits what was computed and tells prompts how far they are; who takes part is the scheduler's
-decision, and what the scores mean too. Letters: V vocabulary.
+decision, and what the scores mean too. A draft's rows are computed and not committed: whoever does
+not keep them only goes on, and the next step overwrites them. Letters: V vocabulary, k tokens of a
+draft.
 """
 
 from __future__ import annotations
@@ -21,10 +23,19 @@ from inference.engine.sequence_memory import SequenceMemory
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """So many of a sequence's pending tokens take part in a step."""
+    """So many of a sequence's pending tokens take part in a step, and a draft of the next ones.
+
+    Only behind all pending tokens may there be a draft, on pages that the sequence holds.
+    """
 
     sequence: EngineSequence
     rows: int
+    draft: tuple[int, ...] = ()
+
+    @property
+    def width(self) -> int:
+        """Return how many rows of the step there are."""
+        return self.rows + len(self.draft)
 
     @property
     def is_prompt(self) -> bool:
@@ -44,14 +55,18 @@ class TextLane:
         self._pace = pace
         self._clock = clock
 
-    def work(self, shares: Sequence[Share]) -> list[tuple[EngineSequence, Tensor]]:
-        """Compute the rows; return scores (V,) for each sequence that has nothing pending then.
+    def work(self, shares: Sequence[Share]) -> list[tuple[Share, Tensor]]:
+        """Compute the rows; return scores (1 + k, V) for each share with nothing pending then.
+
+        The first are those behind the last pending token, then those behind each of the draft.
 
         Stops between two layers, with nothing computed, when all sequences are cancelled.
         """
         began = self._clock()
         prompt_rows = sum(share.rows for share in shares if share.is_prompt)
-        run = self._network.start_text([make_rows(share.sequence, share.rows) for share in shares])
+        run = self._network.start_text(
+            [make_rows(share.sequence, share.rows, draft=share.draft) for share in shares]
+        )
         # Only prompts make a step so long that its askers may leave it in the middle.
         while run.step(1 if prompt_rows else None):
             if all(share.sequence.is_cancelled for share in shares):
@@ -62,23 +77,28 @@ class TextLane:
             if share.is_prompt:
                 share.sequence.emit(PromptRead(share.sequence.computed, share.sequence.length))
         scores = _read_scores(shares, run)
-        decoding = sum(not share.is_prompt for share in shares)
-        took_s = self._clock() - began
-        self._pace.note_step(decoding=decoding, prompt_rows=prompt_rows, took_s=took_s)
+        if not any(share.draft for share in shares):  # else it took longer than such steps take
+            decoding = sum(not share.is_prompt for share in shares)
+            took_s = self._clock() - began
+            self._pace.note_step(decoding=decoding, prompt_rows=prompt_rows, took_s=took_s)
         return scores
 
 
-def _read_scores(shares: Sequence[Share], run: TextRun) -> list[tuple[EngineSequence, Tensor]]:
-    ends = accumulate(share.rows for share in shares)
+def _read_scores(shares: Sequence[Share], run: TextRun) -> list[tuple[Share, Tensor]]:
+    ends = accumulate(share.width for share in shares)
     ready = [
-        (share.sequence, end - 1)
+        (share, range(end - len(share.draft) - 1, end))
         for share, end in zip(shares, ends, strict=True)
         if not share.sequence.pending
     ]
     if not ready:
         return []
-    logits = run.logits([row for _, row in ready])
-    return [(sequence, row) for (sequence, _), row in zip(ready, logits, strict=True)]
+    logits = run.logits([row for _, rows in ready for row in rows])
+    parts = accumulate(len(rows) for _, rows in ready)
+    return [
+        (share, logits[end - len(rows) : end])
+        for (share, rows), end in zip(ready, parts, strict=True)
+    ]
 
 
 def _tell_prompts(shares: Sequence[Share], run: TextRun) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from inference.backends.base import ModelFiles
 from inference.config import InferenceConfig
+from inference.engine.speculation import MOST_DRAFT_TOKENS
 
 if TYPE_CHECKING:
     from inference.backends.engine_loading import LoadedNetworks
@@ -15,11 +16,16 @@ if TYPE_CHECKING:
 
 
 def make_engine_model(
-    networks: LoadedNetworks, folder: Path, config: InferenceConfig, *, rows: int | None = None
+    networks: LoadedNetworks,
+    folder: Path,
+    config: InferenceConfig,
+    *,
+    rows: int | None = None,
+    draft_tokens: int = MOST_DRAFT_TOKENS,
 ) -> EngineModel:
     """Start an engine over networks of the checkpoint in `folder`; the caller closes it.
 
-    `rows` fixes how many prompt tokens a step reads.
+    `rows` fixes how many prompt tokens a step reads, `draft_tokens` limits speculation.
     """
     # Imports transformers, which `ensure_torchvision` must precede.
     from inference.backends.engine_loading import start_engine
@@ -29,7 +35,7 @@ def make_engine_model(
     processor, eos_ids = _load_processor(folder)
     return EngineModel(
         processor,
-        start_engine(networks, config=config, pace=Pace(rows)),
+        start_engine(networks, config=config, pace=Pace(rows), draft_tokens=draft_tokens),
         shape=networks.shape,
         files=ModelFiles(folder.name, folder),
         config=config,

@@ -17,7 +17,10 @@ def decode_bytes(token_ids: Sequence[int]) -> str:
 
 
 def stream(token_ids: Sequence[int]) -> list[str]:
-    detokenizer = IncrementalDetokenizer(decode_bytes)
+    return feed_all(IncrementalDetokenizer(decode_bytes), token_ids)
+
+
+def feed_all(detokenizer: IncrementalDetokenizer, token_ids: Sequence[int]) -> list[str]:
     return [detokenizer.feed(token_id) for token_id in token_ids]
 
 
@@ -54,12 +57,12 @@ def test_unfinished_character_is_kept_back_at_the_end() -> None:
 def test_continuation_begins_where_the_text_stopped(text: str, cut: int) -> None:
     token_ids = text.encode("utf-8", "ignore")
     whole = IncrementalDetokenizer(decode_bytes)
-    first = whole.feed_all(token_ids[:cut])
+    feed_all(whole, token_ids[:cut])
 
     continued = IncrementalDetokenizer(decode_bytes)
-    continued.feed_all(token_ids[:cut])
+    feed_all(continued, token_ids[:cut])
 
-    assert first + continued.feed_all(token_ids[cut:]) == first + whole.feed_all(token_ids[cut:])
+    assert feed_all(continued, token_ids[cut:]) == feed_all(whole, token_ids[cut:])
 
 
 def test_cost_of_a_token_does_not_grow_with_the_answer() -> None:
@@ -70,7 +73,7 @@ def test_cost_of_a_token_does_not_grow_with_the_answer() -> None:
         widest = max(widest, len(token_ids))
         return decode_bytes(token_ids)
 
-    IncrementalDetokenizer(decode).feed_all(("中" * 500).encode())
+    feed_all(IncrementalDetokenizer(decode), ("中" * 500).encode())
 
     assert widest <= 8
 

@@ -152,6 +152,15 @@ def test_the_demo_model_is_read_greedily(alice: User) -> None:
     assert (options.temperature, options.presence_penalty) == (0.0, 0.0)
 
 
+@pytest.mark.parametrize("is_guarded", [True, False], ids=["guarded", "left alone"])
+def test_loops_are_guarded_as_the_setting_says(
+    alice: User, settings: SettingsWrapper, is_guarded: bool
+) -> None:
+    settings.VL_LOOP_GUARD = is_guarded
+
+    assert request(a_reply(alice)).options.is_loop_guarded is is_guarded
+
+
 @pytest.mark.parametrize("is_demo", [False, True])
 def test_what_was_asked_for_wins(alice: User, is_demo: bool) -> None:
     asked = TurnOptions(max_tokens=7, temperature=1.5, top_p=0.1, seed=9, pixels=Pixels.FULL)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from torch import Tensor
+
 from inference.engine.pace import Pace
 from inference.engine.picture_cache import PictureCache
 from inference.engine.scheduler import Scheduler
 from inference.engine.sequence import PlacedPicture
+from inference.engine.speculation import MOST_DRAFT_TOKENS
 from tests.inference.engine.fake_network import (
     Asker,
     FakeClock,
@@ -23,16 +26,23 @@ class Engine:
     """A scheduler over a fake network, its books checked after every step."""
 
     def __init__(
-        self, *, pages: int = 64, rows: int | None = None, picture_bytes: int = 10_000
+        self,
+        *,
+        pages: int = 64,
+        rows: int | None = None,
+        picture_bytes: int = 10_000,
+        draft_tokens: int = MOST_DRAFT_TOKENS,
+        make_network: Callable[[Tensor, FakeClock], FakeNetwork] = FakeNetwork,
     ) -> None:
         cache = make_cache(pages)
         self.clock = FakeClock()
-        self.network = FakeNetwork(cache.pool.memory, self.clock)
+        self.network = make_network(cache.pool.memory, self.clock)
         self.scheduler = Scheduler(
             self.network,
             cache,
             PictureCache(picture_bytes),
             pace=Pace(rows=rows),
+            draft_tokens=draft_tokens,
             clock=self.clock,
         )
 

@@ -50,11 +50,15 @@ class FakeClock:
 
 
 class FakeNetwork:
-    """See the module's text. `log` has an entry for each layer that ran, with its rows' counts."""
+    """See the module's text. `log` has an entry for each layer that ran, with its rows' counts.
 
-    def __init__(self, memory: Tensor, clock: FakeClock) -> None:
+    Answers are made of `words` tokens; of few, they repeat themselves often.
+    """
+
+    def __init__(self, memory: Tensor, clock: FakeClock, words: int = IMAGE_TOKEN) -> None:
         self.memory = memory
         self.clock = clock
+        self.words = words
         self.log: list[tuple[str, tuple[int, ...]]] = []
         self.encoded: list[int] = []
         self.before_layer: Callable[[str], None] = lambda kind: None
@@ -102,7 +106,7 @@ class FakeTextRun:
     def logits(self, rows: Sequence[int]) -> Tensor:
         scores = torch.zeros(len(rows), VOCABULARY)
         for number, row in enumerate(rows):
-            scores[number, next_token(self._outputs[row])] = 1.0
+            scores[number, next_token(self._outputs[row], self._network.words)] = 1.0
         return scores
 
     def _compute(self, rows: SequenceRows) -> Iterable[int]:
@@ -161,9 +165,9 @@ def read_out(slots: Sequence[int]) -> int:
     return _mix([*slots, -1])
 
 
-def next_token(output: int) -> int:
+def next_token(output: int, words: int = IMAGE_TOKEN) -> int:
     """Return the token that an output means; never an image token."""
-    return output % IMAGE_TOKEN
+    return output % words
 
 
 def picture_contents(look: int, count: int) -> list[int]:
@@ -223,12 +227,13 @@ class Asker:
         max_tokens: int = 5,
         eos_ids: frozenset[int] = frozenset(),
         answer_ids: Sequence[int] = (),
+        options: SamplingOptions = GREEDY,
     ) -> None:
         self.events: list[SequenceEvent] = []
         self.is_cancelled = False
         self.sequence = EngineSequence(
             make_prompt(*parts),
-            AnswerRule(options=GREEDY, max_tokens=max_tokens, eos_ids=eos_ids),
+            AnswerRule(options=options, max_tokens=max_tokens, eos_ids=eos_ids),
             answer_ids=answer_ids,
             emit=self.events.append,
             is_cancelled=lambda: self.is_cancelled,
@@ -250,7 +255,7 @@ class Asker:
     def cached_tokens(self) -> int:
         return self.ends[0].cached_tokens
 
-    def expected(self, count: int) -> list[int]:
+    def expected(self, count: int, words: int = IMAGE_TOKEN) -> list[int]:
         """Return the first `count` tokens of the answer, computed without any cache."""
         prompt = self.sequence.prompt
         contents = list(prompt.token_ids)
@@ -263,7 +268,7 @@ class Asker:
             slots.append(fill_slot(slots, content, prompt.positions.values[:, index].tolist()))
         answer: list[int] = []
         for number in range(count):
-            answer.append(next_token(read_out(slots)))
+            answer.append(next_token(read_out(slots), words))
             place = [prompt.positions.next_position + number] * 3
             slots.append(fill_slot(slots, answer[-1], place))
         return answer

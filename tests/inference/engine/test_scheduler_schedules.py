@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.inference.engine.fake_engine import MOST_STEPS, Engine, ask, picture, words
-from tests.inference.engine.fake_network import Asker
+from tests.inference.engine.fake_network import IMAGE_TOKEN, Asker, FakeNetwork
 
 LAST_ARRIVAL = 25
 STARTS = [words(18), words(18, 3), [*words(18), *words(16, 5)], [7]]
@@ -47,17 +48,23 @@ PLANS = st.builds(
     pages=st.integers(6, 14),
     rows=st.sampled_from([1, 3, 8, 40]),
     picture_bytes=st.sampled_from([0, 40, 10_000]),
+    vocabulary=st.sampled_from([1, 2, IMAGE_TOKEN]),  # of few words there are many drafts
 )
 def test_no_schedule_mixes_answers_or_loses_anybody(
-    plans: list[Plan], pages: int, rows: int, picture_bytes: int
+    plans: list[Plan], pages: int, rows: int, picture_bytes: int, vocabulary: int
 ) -> None:
-    engine = Engine(pages=pages, rows=rows, picture_bytes=picture_bytes)
+    engine = Engine(
+        pages=pages,
+        rows=rows,
+        picture_bytes=picture_bytes,
+        make_network=partial(FakeNetwork, words=vocabulary),
+    )
     askers = [plan.make() for plan in plans]
 
     _play(engine, list(zip(plans, askers, strict=True)))
 
     assert [len(asker.ends) for asker in askers] == [1] * len(askers)
-    assert [a.tokens for a in askers] == [a.expected(len(a.tokens)) for a in askers]
+    assert [a.tokens for a in askers] == [a.expected(len(a.tokens), vocabulary) for a in askers]
     assert all(
         len(asker.tokens) == plan.max_tokens
         for plan, asker in zip(plans, askers, strict=True)
