@@ -37,8 +37,9 @@ run: $(VENV)/.installed ## Install what is needed and serve the product.
 	@$(MANAGE) ensure_administrator
 	@exec $(MANAGE) serve
 
-test: $(VENV)/.installed-test ## Install what the tests need and run all of them.
-	@tests/install_system_packages.sh chromium node npm
+test: ## Install what the tests need and run all of them.
+	@tests/install_system_packages.sh chromium node npm g++
+	@$(MAKE) --no-print-directory $(VENV)/.installed-test
 	@$(MAKE) --no-print-directory lint types scripts
 	$(BIN)/pytest -q $(IN_PARALLEL)
 

@@ -2,7 +2,7 @@
 # Installs the Debian packages of the commands named, where these commands are missing.
 set -euo pipefail
 
-declare -A package_of=([chromium]=chromium [node]=nodejs [npm]=npm)
+declare -A package_of=([chromium]=chromium [node]=nodejs [npm]=npm [g++]=g++)
 missing=()
 for command in "$@"; do
   command -v "$command" >/dev/null || missing+=("${package_of[$command]}")

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+VISION_ROPE_THETA = 10_000.0
+"""Of all towers so far; older configurations do not name it."""
+
 
 class UnsupportedModelError(Exception):
     """The engine cannot run this checkpoint; the text says which property it lacks."""
@@ -84,6 +87,8 @@ def read_shape(folder: Path) -> ModelShape:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     if config.get("model_type") != "qwen3_vl":
         raise UnsupportedModelError(f"model_type is {config.get('model_type')!r}, not 'qwen3_vl'")
+    if "quantization_config" in config:
+        raise UnsupportedModelError("its weights are quantised already (quantization_config)")
     return ModelShape(
         text=_read_text(config["text_config"], config),
         vision=_read_vision(config["vision_config"]),
@@ -124,6 +129,9 @@ def _read_text(text: Mapping[str, Any], config: Mapping[str, Any]) -> TextShape:
 def _read_vision(vision: Mapping[str, Any]) -> VisionShape:
     if vision.get("hidden_act", "gelu_pytorch_tanh") != "gelu_pytorch_tanh":
         raise UnsupportedModelError(f"the tower's hidden_act is {vision['hidden_act']!r}")
+    theta = (vision.get("rope_parameters") or {}).get("rope_theta", VISION_ROPE_THETA)
+    if theta != VISION_ROPE_THETA:
+        raise UnsupportedModelError(f"the tower's rope_theta is {theta}, not {VISION_ROPE_THETA}")
     return VisionShape(
         depth=vision["depth"],
         hidden=vision["hidden_size"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 
 import pytest
 import torch
@@ -49,6 +50,15 @@ def test_kernels_of_another_version_are_refused(
 
     with pytest.raises(ValueError, match="install again"):
         choose_kernels(native.name)
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or torch.backends.cpu.get_cpu_capability() == "DEFAULT",
+    reason="there are no native kernels for this processor",
+)
+def test_installation_has_built_the_kernels_of_this_processor() -> None:
+    # A failing compiler only warns; without this, all tests of native kernels would be skipped.
+    assert "avx2" in available_kernels()
 
 
 def test_kernels_can_be_named() -> None:
