@@ -103,8 +103,8 @@ def load_weights(  # noqa: PLR0913  # the last two are for places with a disk to
     else:
         packed = packing.take_from_cache(PackedCache(cache_dir, residence))
     logger.info(
-        "The weights of %s are ready as %s for %s: %.2f GB after %.1f s.",
-        folder.name,
+        "The weights in %s are ready as %s for %s: %.2f GB after %.1f s.",
+        folder,
         quantization,
         kernels.name,
         packed.bytes / 1e9,
