@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from inference.backends.engine_loading import LoadedNetworks
 
 CONFIG = InferenceConfig(
-    quantization=Quantization.FP32,
     dtype=Dtype.FP32,
     threads=1,
     context_tokens=1024,
@@ -75,13 +75,14 @@ CONVERSATIONS = {
 }
 
 
-@pytest.fixture(scope="module")
-def demo_networks() -> LoadedNetworks:
-    """Return the demo model's networks in the engine's form, in fp32."""
+@pytest.fixture(scope="module", params=[Quantization.FP32, Quantization.INT8])
+def demo_networks(request: pytest.FixtureRequest) -> LoadedNetworks:
+    """Return the demo model's networks in the engine's form."""
     ensure_torchvision()
     from inference.backends.engine_loading import load_networks  # after torchvision is importable
 
-    return load_networks(BUNDLED_DEMO_DIR, config=CONFIG, report=lambda *_: None)
+    config = replace(CONFIG, quantization=request.param)
+    return load_networks(BUNDLED_DEMO_DIR, config=config, report=lambda *_: None)
 
 
 def ask(
