@@ -7,8 +7,9 @@ MANAGE := $(BIN)/python manage.py
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
 SOURCES := chat inference tests vlsite manage.py setup.py
 # Two workers, a file at a time: most of the time is waiting for servers and browsers. In the order of
-# collection, which puts the browser's tests last.
-IN_PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
+# collection, which puts the browser's tests last. One thread of torch each: more wait for each other
+# busily, and examining the demo model took 210 s instead of 32.
+PARALLEL_PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 KERNELS := $(wildcard inference/engine/kernels/src/*)
 
 .DEFAULT_GOAL := help
@@ -41,7 +42,7 @@ test: ## Install what the tests need and run all of them.
 	@tests/install_system_packages.sh chromium node npm g++
 	@$(MAKE) --no-print-directory $(VENV)/.installed-test
 	@$(MAKE) --no-print-directory lint types scripts
-	$(BIN)/pytest -q $(IN_PARALLEL)
+	$(PARALLEL_PYTEST) -q
 
 quick: $(VENV)/.installed-test ## The inner loop: no browser, no Redis, nothing slow.
 	@$(MAKE) --no-print-directory lint

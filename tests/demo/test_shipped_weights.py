@@ -3,12 +3,10 @@
 import json
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from inference.demo import WEIGHTS_DIR
 from inference.demo.cases import THRESHOLDS, Case
@@ -21,14 +19,6 @@ MOST_BYTES = 12_000_000
 DEMO = WEIGHTS_DIR.parent
 FREE_KINDS = ("follow_up", "first", "chinese")
 GRADED_KINDS = [kind for kind in THRESHOLDS if kind not in FREE_KINDS]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def two_threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
