@@ -15,9 +15,9 @@ from django.conf import settings
 from django.core.files.base import ContentFile
 from django.db import IntegrityError, transaction
 
+from chat.decoding.decoder import decoder
 from chat.errors import ChatError, ErrorCode
 from chat.models import Image
-from chat.services.picture_decoding import decode
 
 if TYPE_CHECKING:
     from typing import Any, TypeAlias
@@ -34,7 +34,7 @@ _DATA_URL = re.compile(r"data:([a-z]{1,20}/[a-z0-9.+-]{1,60});base64,", re.IGNOR
 def store_upload(owner: User, content: Upload) -> Image:
     """Keep a picture for this person; the same file again gives the row it made the first time.
 
-    Re-encodes (see `picture_decoding`) before any transaction, so a slow picture blocks no writer;
+    Re-encodes (see `chat.decoding`) before any transaction, so a slow picture blocks no writer;
     must not be called inside one. Whatever fails, no file and no row stay behind. 1 to 3 queries.
 
     Raises:
@@ -112,9 +112,7 @@ def _find(owner: User, sha256: str) -> Image | None:
 
 
 def _keep(owner: User, data: bytes, sha256: str) -> Image:
-    picture = decode(
-        data, max_pixels=settings.VL_IMAGE_PIXELS, thumbnail_px=settings.VL_THUMBNAIL_PX
-    )
+    picture = decoder.decode(data)
     image = Image(
         owner=owner,
         sha256=sha256,

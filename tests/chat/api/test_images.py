@@ -14,8 +14,8 @@ from PIL import Image as PillowImage
 from chat.models import Image
 from chat.services.images import store_upload
 from tests.chat.api.conftest import browser_of, code_of
-from tests.chat.services import picture_corpus as corpus
-from tests.chat.services.picture_corpus import drawn, encoded
+from tests.chat.decoding import picture_corpus as corpus
+from tests.chat.decoding.picture_corpus import drawn, encoded
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

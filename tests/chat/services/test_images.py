@@ -15,8 +15,8 @@ from chat.errors import ChatError, ErrorCode
 from chat.models import Image
 from chat.services import images
 from chat.services.images import decode_data_url, read_bytes, store_upload
-from tests.chat.services import picture_corpus as corpus
-from tests.chat.services.picture_corpus import drawn, encoded
+from tests.chat.decoding import picture_corpus as corpus
+from tests.chat.decoding.picture_corpus import drawn, encoded
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

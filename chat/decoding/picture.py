@@ -1,4 +1,4 @@
-"""Uploaded bytes to a clean picture: one pure function, so that a sandbox can run it later.
+"""Uploaded bytes to a clean picture: one pure function, for a process that can do nothing else.
 
 Knows no database, storage, user or setting. Only the decoders of FORMATS are reached, only the
 first frame is read, and nothing of the file but its pixels goes on: they are turned upright,
@@ -12,13 +12,26 @@ from dataclasses import dataclass
 from io import BytesIO
 
 import pillow_heif
-from PIL import Image, ImageCms, ImageOps, ImageStat, UnidentifiedImageError
+from PIL import (
+    AvifImagePlugin,
+    Image,
+    ImageChops,
+    ImageCms,
+    ImageOps,
+    ImageStat,
+    UnidentifiedImageError,
+)
 
 from chat.errors import ChatError, ErrorCode
 
 log = logging.getLogger(__name__)
 
 pillow_heif.register_heif_opener()
+# A confined process may open no file, so nothing can be imported later.
+Image.init()
+# One picture, one core: several people upload at once.
+pillow_heif.options.DECODE_THREADS = 1
+AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "HEIF", "BMP")
 # How their files begin: a broken picture is told from a file that never was one.
@@ -35,6 +48,8 @@ MAX_LOSSLESS_UPLOAD_BYTES = 2 * MAX_PNG_BYTES
 PNG_COMPRESSION = 4  # of 9; 6 is twice as slow for 3 % less
 MAX_JPEG_SIDE_PX = 65_500
 THUMBNAIL_QUALITY = 80
+# Measured: with so much memory for each pixel, a picture of any format and mode is read.
+SAFE_BYTES_A_PIXEL = 20
 MAX_PROFILE_BYTES = 4 * 2**20
 _SRGB = ImageCms.createProfile("sRGB")
 # What is transparent lies on white, unless what is visible is itself white.
@@ -57,15 +72,15 @@ class DecodedPicture:
 def decode(content: bytes, *, max_pixels: int, thumbnail_px: int) -> DecodedPicture:
     """Decode the first frame and encode it again.
 
-    Memory: up to about 10 bytes a pixel of `max_pixels`.
+    Memory: up to about 16 bytes a pixel, `SAFE_BYTES_A_PIXEL` with everything.
 
     Raises:
         ChatError: image_type_unsupported, image_too_large or image_unreadable.
+        MemoryError: there is not enough of it.
     """
     try:
-        picture = _read(content, max_pixels)
-        is_lossless = _is_lossless(picture, content)
-        picture = _as_srgb(_upright(picture))
+        # Never named on the way: each form is let go as soon as the next is made.
+        picture, is_lossless = _clean(_read(content, max_pixels), content)
         content_type, encoded = _encoded(picture, is_lossless=is_lossless)
         return DecodedPicture(
             width_px=picture.width,
@@ -74,9 +89,9 @@ def decode(content: bytes, *, max_pixels: int, thumbnail_px: int) -> DecodedPict
             content=encoded,
             thumbnail=_thumbnail(picture, thumbnail_px),
         )
-    except ChatError:
+    except (ChatError, MemoryError):
         raise
-    except (MemoryError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_large(max_pixels) from error
     except Exception as error:
         # Each decoder has failures of its own kind: OSError, SyntaxError, struct.error, EOFError, …
@@ -99,6 +114,12 @@ def _read(content: bytes, max_pixels: int) -> Image.Image:
     if max(picture.size) > MAX_ASPECT_RATIO * min(picture.size):
         raise ChatError(ErrorCode.IMAGE_UNREADABLE)
     return picture
+
+
+def _clean(picture: Image.Image, content: bytes) -> tuple[Image.Image, bool]:
+    is_lossless = _is_lossless(picture, content)
+    picture = _upright(picture)
+    return _as_srgb(picture), is_lossless
 
 
 def _begins_like_a_picture(content: bytes) -> bool:
@@ -140,7 +161,8 @@ def _as_srgb(picture: Image.Image) -> Image.Image:
         # 16 bits a pixel; `convert` alone would clip instead of scale.
         picture = picture.convert("I").point(lambda value: value * (1 / 257)).convert("L")
     elif picture.has_transparency_data:
-        picture = picture.convert("RGBA")
+        if picture.mode != "RGBA":
+            picture = picture.convert("RGBA")
         alpha = picture.getchannel("A")
         picture = picture.convert("RGB")
     elif picture.mode not in ("RGB", "L", "CMYK"):
@@ -168,7 +190,8 @@ def _without_profile(picture: Image.Image, profile: object) -> Image.Image:
 def _on_ground(picture: Image.Image, alpha: Image.Image) -> Image.Image:
     """Lay the picture on one colour, so that people and the model see the same."""
     ground = _DARK_GROUND if _is_white(picture, alpha) else _LIGHT_GROUND
-    return Image.composite(picture, Image.new("RGB", picture.size, ground), alpha)
+    picture.paste(ground, mask=ImageChops.invert(alpha))
+    return picture
 
 
 def _is_white(picture: Image.Image, alpha: Image.Image) -> bool:

@@ -1,0 +1,127 @@
+"""Decoding as the server sees it: bytes in, a clean picture or a refusal out.
+
+One fork server for each server process, started at the first picture and again whenever it is
+gone. What it starts with is the code and nothing else: no environment, so no secrets. Threads may
+call `decode` at once; more than `VL_DECODE_PROCESSES` wait for their turn.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import socket
+import subprocess
+import sys
+from threading import BoundedSemaphore, Lock
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+
+from chat.decoding.exchange import BadAnswerError, Order, read_answer, write_order
+from chat.errors import ChatError, ErrorCode
+
+if TYPE_CHECKING:
+    from chat.decoding.picture import DecodedPicture
+
+log = logging.getLogger(__name__)
+
+# A re-encoded picture may be larger than its upload, but not by much more than this.
+_ROOM_BYTES = 2**26
+# For loading the decoders, on a busy machine.
+_START_S = 60
+# For the fork and for the answer's way back, beyond the time that the picture may take.
+_GRACE_S = 5
+
+
+class Decoder:
+    """Keeps a fork server and talks to it."""
+
+    def __init__(self) -> None:
+        """Start nothing yet."""
+        self._lock = Lock()
+        self._turns = BoundedSemaphore(settings.VL_DECODE_PROCESSES)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Of the fork server, when one was started."""
+        return self._process.pid if self._process else None
+
+    def decode(self, content: bytes) -> DecodedPicture:
+        """Decode in a process of its own.
+
+        Blocks for up to `VL_DECODE_S` and the time the others before it take.
+
+        Raises:
+            ChatError: image_type_unsupported, image_too_large or image_unreadable; the last also
+                for a picture that made its process fail or take too long.
+        """
+        with self._turns:
+            try:
+                return self._ask(content)
+            except (BadAnswerError, OSError) as error:
+                log.warning("A picture of %d bytes has no answer: %r", len(content), error)
+                raise ChatError(ErrorCode.IMAGE_UNREADABLE) from error
+
+    def close(self) -> None:
+        """End the fork server; pictures that are being decoded are refused."""
+        with self._lock:
+            self._end()
+
+    def _ask(self, content: bytes) -> DecodedPicture:
+        order = Order(
+            max_pixels=settings.VL_IMAGE_PIXELS,
+            thumbnail_px=settings.VL_THUMBNAIL_PX,
+            memory_bytes=settings.VL_DECODE_BYTES,
+            cpu_s=settings.VL_DECODE_S,
+        )
+        ours, theirs = socket.socketpair()
+        with ours:
+            with theirs:
+                self._hand_over(theirs)
+            ours.settimeout(settings.VL_DECODE_S + _GRACE_S)
+            with ours.makefile("rwb") as stream:
+                write_order(stream, order, content)
+                ours.shutdown(socket.SHUT_WR)
+                return read_answer(stream, max_bytes=len(content) + _ROOM_BYTES)
+
+    def _hand_over(self, connection: socket.socket) -> None:
+        """Have a child forked that serves the connection; a dead fork server is replaced."""
+        with self._lock:
+            try:
+                self._send(connection)
+            except OSError:
+                self._end()
+                self._send(connection)
+
+    def _send(self, connection: socket.socket) -> None:
+        control = self._control or self._start()
+        socket.send_fds(control, [bytes([settings.VL_DECODE_S])], [connection.fileno()])
+        if not control.recv(1):
+            raise ConnectionResetError
+
+    def _start(self) -> socket.socket:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "chat.decoding.fork_server"],
+                stdin=theirs.fileno(),
+                cwd=settings.BASE_DIR,
+                env={"LANG": "C.UTF-8"},
+            )
+        ours.settimeout(_START_S)
+        self._control = ours
+        return ours
+
+    def _end(self) -> None:
+        if self._control is not None:
+            self._control.close()
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        self._control = self._process = None
+
+
+decoder = Decoder()
+atexit.register(decoder.close)
