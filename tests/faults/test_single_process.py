@@ -1,0 +1,34 @@
+"""Seeded parts of the rows of the fault suite that need one process only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.faults.conftest import account_of
+from tests.faults.scenarios import cuts, reloads
+from tests.server.people import Person
+
+if TYPE_CHECKING:
+    from tests.server.processes import Product
+
+pytestmark = pytest.mark.slow
+
+
+async def test_a_connection_cut_at_any_event_boundary_loses_nothing(single: Product) -> None:
+    account = account_of(Person(single.url).sign_up("cut"))
+
+    figure = await cuts.run(account, single.port, runs=80, seed=1)
+
+    assert figure.wrong == []
+    assert figure.measured["boundaries"] == cuts.LAST_FRAME
+    assert figure.measured["cuts"] >= figure.runs / 2
+
+
+async def test_a_reload_shows_everything_so_far_from_any_cursor(single: Product) -> None:
+    account = account_of(Person(single.url).sign_up("reload"))
+
+    figure = await reloads.run(account, [single.port], runs=20, seed=1)
+
+    assert [fault for fault in figure.wrong if not fault.startswith("p95")] == []
