@@ -38,8 +38,9 @@ class RedisLink:
 
     def __init__(self, url: str, *, rest_s: float = REST_S) -> None:
         """Prepare; connections are made when needed."""
+        # Untyped: redis-py gives the commands of its two clients, waiting and awaited, one type.
         # One retry: a pooled connection may have died with an earlier server.
-        self.redis: Redis = Redis.from_url(
+        self.redis: Any = Redis.from_url(
             url,
             decode_responses=True,
             socket_timeout=TIMEOUT_S,
@@ -66,6 +67,13 @@ class RedisLink:
         except RedisError as error:
             logger.warning("redis: refused: %s", error)
             raise RedisAwayError(str(error)) from error
+
+    def is_reached(self) -> bool:
+        """Whether the server answers."""
+        try:
+            return bool(self.run(lambda redis: redis.ping()))
+        except RedisAwayError:
+            return False
 
 
 @functools.cache

@@ -42,7 +42,7 @@ class TestRedisReplyLog(ReplyLogContract):
 
     def let_pass(self, log: ReplyLog, seconds: float) -> None:
         """Bring every key nearer to its end."""
-        for key in self.redis.keys():
+        for key in self.redis.scan_iter():
             self.redis.pexpire(key, self.redis.pttl(key) - int(seconds * 1000))
 
 
@@ -80,9 +80,9 @@ def test_a_worker_that_was_taken_over_cannot_write(link: RedisLink, log: RedisRe
     view = other.read(REPLY, 0)
     assert view is not None
     assert (view.text, view.status, view.is_ended) == ("a long text", None, False)
-    assert {entry[0].partition("-")[0] for entry in link.redis.xrange("vl:reply:" + str(REPLY))} == {
-        "2"
-    }
+    assert {
+        entry[0].partition("-")[0] for entry in link.redis.xrange("vl:reply:" + str(REPLY))
+    } == {"2"}
 
 
 def test_an_attempt_that_comes_too_late_cannot_even_start(
@@ -209,9 +209,9 @@ def test_the_stream_of_a_long_answer_stays_small(
 def test_nothing_is_kept_for_ever(link: RedisLink, log: RedisReplyLog) -> None:
     log.start(REPLY, 1, "")
     log.append(REPLY, 1, "text")
-    running = [link.redis.ttl(key) for key in link.redis.keys()]
+    running = [link.redis.ttl(key) for key in link.redis.scan_iter()]
     log.end(REPLY, 1)
-    ended = [link.redis.ttl(key) for key in link.redis.keys()]
+    ended = [link.redis.ttl(key) for key in link.redis.scan_iter()]
 
     assert all(0 < ttl <= redis_reply_log.RUNNING_S for ttl in running)
     assert all(0 < ttl <= 60 for ttl in ended)

@@ -41,9 +41,7 @@ class ReplyLogContract:
             pytest.param(99, "", id="beyond the end"),
         ],
     )
-    def test_reading_starts_at_any_offset(
-        self, log: ReplyLog, offset: int, text: str
-    ) -> None:
+    def test_reading_starts_at_any_offset(self, log: ReplyLog, offset: int, text: str) -> None:
         log.start(REPLY, 1, "")
         log.append(REPLY, 1, "abc")
         log.append(REPLY, 1, "def")
@@ -139,9 +137,7 @@ class ReplyLogContract:
         assert view is not None
         assert view.status is None
 
-    def test_an_ended_reply_is_forgotten_after_its_time(
-        self, log: ReplyLog
-    ) -> None:
+    def test_an_ended_reply_is_forgotten_after_its_time(self, log: ReplyLog) -> None:
         log.start(REPLY, 1, "old")
         log.end(REPLY, 1)
         self.let_pass(log, RETENTION_S + 1)
@@ -150,9 +146,7 @@ class ReplyLogContract:
 
         assert log.read(REPLY, 0) is None
 
-    def test_an_ended_reply_is_still_read_within_its_time(
-        self, log: ReplyLog
-    ) -> None:
+    def test_an_ended_reply_is_still_read_within_its_time(self, log: ReplyLog) -> None:
         log.start(REPLY, 1, "old")
         log.end(REPLY, 1)
         self.let_pass(log, RETENTION_S - 1)
