@@ -151,7 +151,7 @@ CACHES = {
 }
 CHANNEL_LAYERS = {
     "default": {
-        "BACKEND": "channels_redis.core.RedisChannelLayer",
+        "BACKEND": "vlsite.channel_layer.PatientRedisChannelLayer",
         "CONFIG": {"hosts": [REDIS_URL], "capacity": 1000},
     }
     if REDIS_URL
