@@ -17,7 +17,7 @@ from inference.backends.transformers import TransformersBackend
 from inference.config import BackendName, InferenceConfig
 from inference.errors import ErrorCode, InferenceError
 from inference.generation import Generation
-from inference.images import QWEN3_VL_LIMITS, count_image_tokens
+from inference.images import QWEN3_VL_LIMITS, ImageLimits, count_image_tokens
 from inference.loader import FixedSource, ModelLoader, ModelSource
 from inference.model_seat import ModelSeat
 from inference.model_source import HubModelSource
@@ -86,6 +86,12 @@ class InferenceService:
         """Return how many requests are answered at once."""
         return self._slots
 
+    @property
+    def image_limits(self) -> ImageLimits:
+        """Return how the answering model cuts pictures; before one is loaded, Qwen3-VL."""
+        model = self._seat.current
+        return QWEN3_VL_LIMITS if model is None else model.image_limits
+
     def start(self) -> None:
         """Begin to load the model, in the background. Calling it twice is harmless."""
         with self._start_lock:
@@ -135,9 +141,7 @@ class InferenceService:
         Raises:
             InferenceError: `image_unreadable` if the picture is far too long or empty.
         """
-        model = self._seat.current
-        limits = QWEN3_VL_LIMITS if model is None else model.image_limits
-        return count_image_tokens(width_px, height_px, pixels, limits)
+        return count_image_tokens(width_px, height_px, pixels, self.image_limits)
 
     def close(self, timeout_s: float = 10.0) -> None:
         """End every request (`Failed`, `model_unavailable`, retryable) and join the threads.

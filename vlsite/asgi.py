@@ -11,6 +11,7 @@ django_application = get_asgi_application()
 from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 
+from chat.generation import local  # noqa: E402
 from chat.routing import websocket_urlpatterns  # noqa: E402
 from vlsite.origins import ExactOriginValidator  # noqa: E402
 
@@ -20,3 +21,5 @@ application = ProtocolTypeRouter(
         "websocket": ExactOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
     }
 )
+
+local.attend()

@@ -132,6 +132,15 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     }
     # Threads and sockets share the test database, so it cannot live in one connection's memory.
     DATABASES["default"]["TEST"] = {"NAME": VL_DATA_DIR / "test.sqlite3"}
+VL_DATABASE_CONNECTIONS = env.integer("VL_DATABASE_CONNECTIONS", 16, low=4, high=1000)
+if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
+    # Each socket has a thread of its own, so connections are pooled; one that died with a restart
+    # of the database is found out before it is used.
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+    DATABASES["default"]["OPTIONS"] = {
+        **DATABASES["default"].get("OPTIONS", {}),
+        "pool": {"min_size": 1, "max_size": VL_DATABASE_CONNECTIONS, "timeout": 10},
+    }
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
@@ -142,12 +151,30 @@ CACHES = {
 }
 CHANNEL_LAYERS = {
     "default": {
-        "BACKEND": "channels_redis.core.RedisChannelLayer",
+        "BACKEND": "vlsite.channel_layer.PatientRedisChannelLayer",
         "CONFIG": {"hosts": [REDIS_URL], "capacity": 1000},
     }
     if REDIS_URL
     else {"BACKEND": "channels.layers.InMemoryChannelLayer", "CONFIG": {"capacity": 1000}}
 }
+CELERY_BROKER_URL = REDIS_URL
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker answers without its broker meanwhile
+# A web process rings while somebody waits, so it gives up soon.
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "socket_connect_timeout": 1,
+    "socket_timeout": 5,
+    "max_retries": 0,
+    "visibility_timeout": 3600,
+}
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_DEFAULT_QUEUE = "vl-doorbells"
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_POOL = "threads"
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 MEDIA_ROOT = VL_DATA_DIR / "media"  # private: no url serves it, chat.api does after its checks
 FILE_UPLOAD_PERMISSIONS = 0o600
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700

@@ -26,7 +26,7 @@ from inference.requests import (
 
 if TYPE_CHECKING:
     from chat.generation.claim import Claim
-    from chat.generation.reply_log import MemoryReplyLog
+    from chat.generation.reply_log import ReplyLog
     from inference.requests import Event
     from inference.service import Generation, InferenceService
 
@@ -42,7 +42,7 @@ SPEED_S = 1.0  # how often followers are told the number of tokens
 class Answer:
     """The answering of one claimed reply, from the claim to its end, in the calling thread."""
 
-    def __init__(self, claim: Claim, service: InferenceService, log: MemoryReplyLog) -> None:
+    def __init__(self, claim: Claim, service: InferenceService, log: ReplyLog) -> None:
         """Take over what earlier attempts kept."""
         self.claim = claim
         self._service = service

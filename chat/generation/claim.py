@@ -142,6 +142,12 @@ def renew(claim: Claim) -> bool:
     return claim.rows().filter(is_cancel_requested=True).exists()
 
 
+def to_be_stopped(reply_ids: list[uuid.UUID]) -> list[uuid.UUID]:
+    """Give those that somebody asked to stop, or whose conversation was deleted: 1 query."""
+    going_on = Reply.objects.filter(pk__in=reply_ids, is_cancel_requested=False)
+    return list(set(reply_ids) - set(going_on.values_list("pk", flat=True)))
+
+
 def checkpoint(claim: Claim, *, text: str, token_ids: list[int]) -> None:
     """Keep the text and its accepted tokens, so that another worker can go on: 1 query.
 

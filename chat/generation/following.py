@@ -80,7 +80,7 @@ def _waiting_status(reply: Reply) -> dict[str, Any] | None:
     """Give the stage of a reply that no thread of this process writes."""
     if reply.state != Reply.State.QUEUED:
         return None
-    state = local.runner().service.state
+    state = local.answerer().state
     if state.phase in (Phase.DOWNLOADING, Phase.LOADING, Phase.WARMING):
         return {"stage": "loading", "done": state.done, "total": state.total}
     waiting = list(in_fair_order().values_list("pk", flat=True))

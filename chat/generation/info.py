@@ -12,9 +12,10 @@ from inference.service import Phase, ServiceState
 
 def info_frame() -> InfoFrame:
     """Build the `info` frame, its text in the active language."""
-    state = local.runner().service.state
+    answerer = local.answerer()
+    state = answerer.state
     return InfoFrame(
-        content=_describe(state),
+        content=_describe(state) if answerer.has_worker else _without_worker(),
         model=state.model,
         demo=state.demo,
         limits=limits(),
@@ -38,6 +39,10 @@ def limits() -> dict[str, int]:
         "max_tokens": settings.VL_MAX_TOKENS,
         "frame_bytes": MAX_FRAME_BYTES,
     }
+
+
+def _without_worker() -> str:
+    return _("Nobody answers at the moment. Questions wait until somebody does.")
 
 
 def _describe(state: ServiceState) -> str:

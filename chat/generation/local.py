@@ -1,4 +1,8 @@
-"""The runner in this process: claims waiting replies and answers them on its own threads."""
+"""Who answers here: the runner in this process, or the workers that share its code.
+
+The runner claims waiting replies and answers them on its own threads. With REDIS_URL it runs in
+worker processes alone; web processes then see `RemoteWorkers` in its place.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ import threading
 import time
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from django.conf import settings
 from django.db import close_old_connections
@@ -19,7 +23,10 @@ from chat import access, signals
 from chat.generation import claim as claims
 from chat.generation import news, sweeper
 from chat.generation.answer import Answer
+from chat.generation.redis_link import redis_link
+from chat.generation.relay import relay
 from chat.generation.reply_log import reply_log
+from chat.generation.workers import RemoteWorkers
 from inference.config import (
     DEFAULT_HUB_ENDPOINT,
     BackendName,
@@ -69,18 +76,73 @@ def inference_config() -> InferenceConfig:
     )
 
 
-class LocalRunner:
-    """Answers replies in this process, one thread for each slot of the inference service."""
+class Answerer(Protocol):
+    """Whoever answers, as the rest of this process sees it; nothing here waits."""
 
-    def __init__(self, service: InferenceService) -> None:
-        """Prepare; nothing runs before `start`."""
+    @property
+    def state(self) -> ServiceState:
+        """What it is busy with, and which model answers."""
+
+    @property
+    def has_worker(self) -> bool:
+        """Whether anybody is there who answers, or will."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a question would be answered now."""
+
+    @property
+    def slots(self) -> int:
+        """How many replies are answered at once."""
+
+    def ring(self) -> None:
+        """Say that a reply may be waiting."""
+
+    def cancel(self, reply_id: uuid.UUID) -> None:
+        """Stop a reply that is being written, within a token."""
+
+    def count_image_tokens(self, width_px: int, height_px: int, pixels: PixelBudget) -> int:
+        """See `InferenceService.count_image_tokens`."""
+
+
+class LocalRunner:
+    """Answers replies in this process, as many at once as the inference service has slots.
+
+    A thread for each slot looks when it is rung for, and by itself every `DOORBELL_S`; other
+    threads may lend themselves by `answer_waiting`.
+    """
+
+    has_worker = True
+
+    def __init__(
+        self,
+        service: InferenceService,
+        *,
+        ring_all: Callable[[], None] | None = None,
+        may_fail_replies: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """Prepare; nothing runs before `start`.
+
+        `ring_all` wakes all runners, where there are others. `may_fail_replies` says whether a
+        reply may get the error of a model that did not load here.
+        """
         self.service = service
+        self.slots = service.slots
+        self.count_image_tokens = service.count_image_tokens
+        self._ring_all = ring_all or self.ring
+        self._may_fail_replies = may_fail_replies
+        self._free_slots = threading.BoundedSemaphore(service.slots)
         self.owner = f"{socket.gethostname()[:60]}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self._doorbell = threading.Condition()
         self._rings = 0
         self._is_closing = False
         self._answers: dict[uuid.UUID, Answer] = {}
         self._threads: list[threading.Thread] = []
+
+    @property
+    def state(self) -> ServiceState:
+        """What the service is busy with, and which model answers."""
+        return self.service.state
 
     @property
     def is_ready(self) -> bool:
@@ -91,7 +153,7 @@ class LocalRunner:
         """Load the model and begin to answer, all in the background."""
         self.service.add_listener(self._on_model_change)
         self.service.start()
-        for index in range(self.service.slots):
+        for index in range(self.slots):
             self._start_thread(self._answer_forever, f"runner-{index}")
         self._start_thread(self._sweep_forever, "sweeper")
 
@@ -114,11 +176,29 @@ class LocalRunner:
             self._doorbell.notify_all()
         for answer in list(self._answers.values()):
             answer.release()
-        self.service.close(timeout_s)
         deadline = time.monotonic() + timeout_s
+        self.service.close(timeout_s)
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
         self._threads.clear()
+        self._ring_all()  # somebody else may take up what was given back
+
+    def answer_waiting(self) -> bool:
+        """Answer until nobody waits; returns whether any was, not at all while no slot is free."""
+        has_answered = False
+        while self._can_answer() and self._free_slots.acquire(blocking=False):
+            try:
+                if not self._answer_next():
+                    return has_answered
+                has_answered = True
+            finally:
+                self._free_slots.release()
+                close_old_connections()
+        return has_answered
+
+    def being_written(self) -> list[uuid.UUID]:
+        """List the replies that this process is writing."""
+        return list(self._answers)
 
     def _start_thread(self, target: Callable[[], None], name: str) -> None:
         thread = threading.Thread(target=target, name=name, daemon=True)
@@ -129,19 +209,18 @@ class LocalRunner:
         heard = 0
         while not self._is_closing:
             try:
-                has_answered = self._can_answer() and self._answer_next()
+                self.answer_waiting()
             except Exception:  # a thread that ends here would answer nobody any more
                 logger.exception("runner: could not answer; trying again")
-                has_answered = False
                 time.sleep(RETRY_S)
-            finally:
-                close_old_connections()
-            if not has_answered:
-                heard = self._wait_for_ring(heard)
+            heard = self._wait_for_ring(heard)
 
     def _can_answer(self) -> bool:
         """Leave replies waiting while the model loads; a failed model answers with its error."""
-        return self.service.state.phase in (Phase.READY, Phase.FAILED)
+        if self._is_closing:
+            return False
+        phase = self.state.phase
+        return phase == Phase.READY or (phase == Phase.FAILED and self._may_fail_replies())
 
     def _answer_next(self) -> bool:
         claim = claims.claim_next(self.owner)
@@ -172,7 +251,7 @@ class LocalRunner:
                     return
             try:
                 if sweeper.sweep():
-                    self.ring()
+                    self._ring_all()
             except Exception:  # without it lost replies would wait for ever
                 logger.exception("sweeper: could not look; trying again")
             finally:
@@ -188,6 +267,36 @@ class LocalRunner:
 def runner() -> LocalRunner:
     """Give this process's runner; it answers only once it is started."""
     return LocalRunner(InferenceService(inference_config()))
+
+
+@functools.cache
+def remote_workers() -> RemoteWorkers:
+    """Give the workers that share REDIS_URL."""
+    # Celery is loaded only where it carries the doorbell.
+    from chat.generation.tasks import ring
+
+    return RemoteWorkers(redis_link(), ring=ring, on_change=news.model_changed)
+
+
+def answerer() -> Answerer:
+    """Give who answers the questions that this process takes."""
+    return remote_workers() if settings.REDIS_URL else runner()
+
+
+def attend() -> None:
+    """Begin what a web process does beside its requests, where workers answer in its place."""
+    if settings.REDIS_URL:
+        relay.serve()
+        remote_workers().start(also=_sweep_without_workers)
+
+
+def _sweep_without_workers() -> None:
+    """Let deadlines end what waits while no worker lives; workers sweep by themselves."""
+    try:
+        if not remote_workers().has_worker:
+            sweeper.sweep()
+    finally:
+        close_old_connections()
 
 
 def listen_to_services() -> None:
@@ -210,7 +319,7 @@ def stop(user: Owner, reply_id: uuid.UUID, *, seen_offset: int | None) -> None:
         news.reply_ended(reply.pk)
         news.queue_moved()
     else:
-        runner().cancel(reply.pk)
+        answerer().cancel(reply.pk)
 
 
 def _on_turn_started(
@@ -218,7 +327,7 @@ def _on_turn_started(
 ) -> None:
     news.conversation_changed(conversation, message=message_id, reply=reply_id)
     news.queue_moved()
-    runner().ring()
+    answerer().ring()
 
 
 def _on_conversation_changed(*, conversation: Conversation, **_: Any) -> None:
@@ -230,5 +339,5 @@ def _on_conversation_deleted(
 ) -> None:
     news.conversation_deleted(owner_id=owner_id, conversation_id=conversation_id)
     for reply_id in open_reply_ids:
-        runner().cancel(reply_id)
+        answerer().cancel(reply_id)
         news.reply_ended(reply_id)

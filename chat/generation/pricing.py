@@ -6,8 +6,8 @@ from inference.requests import PixelBudget
 
 def image_tokens(width_px: int, height_px: int) -> dict[str, int]:
     """Give the image tokens at each pixel budget: {fast, balanced, detail, full}."""
-    service = local.runner().service
+    answerer = local.answerer()
     return {
-        budget.value: service.count_image_tokens(width_px, height_px, budget)
+        budget.value: answerer.count_image_tokens(width_px, height_px, budget)
         for budget in PixelBudget
     }
