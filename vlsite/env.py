@@ -21,6 +21,11 @@ TRUE = ("1", "true", "yes", "on")
 FALSE = ("0", "false", "no", "off")
 
 
+def inherited() -> dict[str, str]:
+    """Copy the whole environment, for a process that this one starts."""
+    return dict(os.environ)
+
+
 def text(name: str, default: str = "") -> str:
     """Read a string; unset and empty both give the default."""
     return os.environ.get(name, "").strip() or default

@@ -40,6 +40,7 @@ class Account:
             ping_interval=None,
             compression=None,
             max_size=None,
+            max_queue=None,
             proxy=None,
         )
 
@@ -67,6 +68,12 @@ async def ask(connection: ClientConnection, text: str, **fields: Any) -> Frame:
     accepted = await receive(connection, "accepted", "error")
     assert accepted["type"] == "accepted", accepted
     return accepted
+
+
+async def start_turn(account: Account, port: int, text: str, **fields: Any) -> Frame:
+    """Ask over a socket of its own, which closes at once; give its `accepted`."""
+    async with account.connect(port) as connection:
+        return await ask(connection, text, **fields)
 
 
 @dataclass

@@ -8,7 +8,7 @@ import random
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from tests.faults.client import Account, Follower, ask
+from tests.faults.client import Account, Follower, start_turn
 from tests.faults.figures import Figure
 from tests.faults.tcp_proxy import Plan, TcpProxy
 
@@ -46,14 +46,13 @@ async def run(account: Account, port: int, *, runs: int, seed: int) -> Figure:
     cuts = 0
     for first in range(0, runs, FOLLOWERS):
         numbers = range(first, min(first + FOLLOWERS, runs))
-        async with account.connect(port) as asker:
-            accepted = await ask(asker, QUESTION)
-            done = await asyncio.gather(
-                *(
-                    _follow_once(account, accepted["reply"], port, number=number, seed=seed)
-                    for number in numbers
-                )
+        accepted = await start_turn(account, port, QUESTION)
+        done = await asyncio.gather(
+            *(
+                _follow_once(account, accepted["reply"], port, number=number, seed=seed)
+                for number in numbers
             )
+        )
         for number, (follower, cut) in zip(numbers, done, strict=True):
             boundaries[number % LAST_FRAME] += 1
             cuts += cut

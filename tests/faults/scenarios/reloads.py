@@ -7,7 +7,7 @@ import random
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from tests.faults.client import Account, Follower, ask
+from tests.faults.client import Account, Follower, start_turn
 from tests.faults.figures import Figure, percentile
 
 if TYPE_CHECKING:
@@ -27,22 +27,21 @@ async def run(account: Account, ports: Sequence[int], *, runs: int, seed: int) -
     wrong: list[str] = []
     taken_ms: list[float] = []
     while len(taken_ms) < runs:
-        async with account.connect(ports[0]) as asker:
-            accepted = await ask(asker, QUESTION)
-            witness = Follower(account, accepted["reply"])
-            watching = asyncio.create_task(witness.follow(lambda: ports[0]))
-            for _ in range(min(RELOADS_A_REPLY, runs - len(taken_ms))):
-                # A person's own pace, not a wait for something to happen.
-                await asyncio.sleep(PAUSE_S)
-                port = chance.choice(ports)
-                known = witness.shown
-                cursor = chance.randrange(len(known) + 1)
-                follower = Follower(account, accepted["reply"], shown=known[:cursor])
-                taken_ms.append(await _reload(follower, port, until=len(known)))
-                if not follower.shown.startswith(known):
-                    wrong.append(f"from {cursor}: what the witness had shown is not there")
-                wrong += [f"from {cursor}: {fault}" for fault in follower.faults]
-            await watching
+        accepted = await start_turn(account, ports[0], QUESTION)
+        witness = Follower(account, accepted["reply"])
+        watching = asyncio.create_task(witness.follow(lambda: ports[0]))
+        for _ in range(min(RELOADS_A_REPLY, runs - len(taken_ms))):
+            # A person's own pace, not a wait for something to happen.
+            await asyncio.sleep(PAUSE_S)
+            port = chance.choice(ports)
+            known = witness.shown
+            cursor = chance.randrange(len(known) + 1)
+            follower = Follower(account, accepted["reply"], shown=known[:cursor])
+            taken_ms.append(await _reload(follower, port, until=len(known)))
+            if not follower.shown.startswith(known):
+                wrong.append(f"from {cursor}: what the witness had shown is not there")
+            wrong += [f"from {cursor}: {fault}" for fault in follower.faults]
+        await watching
         wrong += witness.faults
     p95 = percentile(taken_ms, 95)
     if p95 > GOAL_MS:
