@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection, transaction
-from django.db.models import Count, DateTimeField, ExpressionWrapper, F, OuterRef, Subquery
+from django.db.models import Count, DateTimeField, ExpressionWrapper, F, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce, Left, Length, Now
 
 from chat.errors import ErrorCode
@@ -87,21 +87,26 @@ class Outcome:
 
 
 def in_fair_order() -> ReplyQuerySet:
-    """Order the waiting replies: fewest running for their person first, then longest waiting."""
-    running = (
-        Reply.objects.filter(
-            state=State.RUNNING,
-            message__conversation__owner=OuterRef("message__conversation__owner"),
-        )
+    """Order the waiting replies.
+
+    First those that lost their worker. Then by how many replies of its person run now, or began
+    since this one was asked for; so one person's burst costs another at most one reply a slot,
+    even where one slot serves all. Then the longest waiting.
+    """
+    others = Reply.objects.filter(
+        message__conversation__owner=OuterRef("message__conversation__owner")
+    ).exclude(pk=OuterRef("pk"))
+    served = (
+        others.filter(Q(state=State.RUNNING) | Q(started_at__gte=OuterRef("queued_at")))
         .order_by()
         .values("message__conversation__owner")
-        .annotate(running=Count("pk"))
-        .values("running")
+        .annotate(served=Count("pk"))
+        .values("served")
     )
     return (
         Reply.objects.filter(state=State.QUEUED)
-        .annotate(owner_running=Coalesce(Subquery(running), 0))
-        .order_by("owner_running", "queued_at", "pk")
+        .annotate(owner_served=Coalesce(Subquery(served), 0))
+        .order_by("-attempt", "owner_served", "queued_at", "pk")
     )
 
 
