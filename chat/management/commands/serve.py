@@ -1,4 +1,4 @@
-"""`manage.py serve`: the whole product in one process."""
+"""`manage.py serve`: the whole product in one process, or its web half where workers answer."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LISTEN_POLL_S = 0.05
 
 
 class Command(BaseCommand):
-    """Serves pages, API and sockets, and answers replies on threads of the same process."""
+    """Serves pages, API and sockets; without REDIS_URL answers replies on threads beside."""
 
     help = "Serve the product; prints “Ready at …” once a question would be answered."
 
@@ -37,8 +37,9 @@ class Command(BaseCommand):
         """
         host, port = settings.VL_HOST, settings.VL_PORT
         _check_free(host, port)
-        local_runner = local.runner()
-        local_runner.start()
+        local_runner = None if settings.REDIS_URL else local.runner()
+        if local_runner is not None:
+            local_runner.start()
         server = Server(
             application=import_string("vlsite.asgi.application"),
             endpoints=[f"tcp:port={port}:interface={host.replace(':', chr(92) + ':')}"],
@@ -56,15 +57,17 @@ class Command(BaseCommand):
         try:
             server.run()
         finally:
-            local_runner.close()
+            if local_runner is not None:
+                local_runner.close()
 
     def _announce(self, server: Server) -> None:
-        """Say that the server is ready, once it listens and the model answers."""
-        service = local.runner().service
-        service.wait_ready(timeout_s=threading.TIMEOUT_MAX)
-        if service.state.phase == Phase.FAILED:
-            logger.error("The model is not available: %s", service.state.error)
-            return
+        """Say that the server is ready, once it listens and the model here, if any, answers."""
+        if not settings.REDIS_URL:
+            service = local.runner().service
+            service.wait_ready(timeout_s=threading.TIMEOUT_MAX)
+            if service.state.phase == Phase.FAILED:
+                logger.error("The model is not available: %s", service.state.error)
+                return
         while not server.listening_addresses:
             time.sleep(LISTEN_POLL_S)
         host, port = server.listening_addresses[0]
