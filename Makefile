@@ -39,7 +39,7 @@ run: $(VENV)/.installed ## Install what is needed and serve the product.
 	@exec $(MANAGE) serve
 
 test: ## Install what the tests need and run all of them.
-	@tests/install_system_packages.sh chromium node npm g++
+	@tests/install_system_packages.sh chromium node npm g++ redis-server postgres
 	@$(MAKE) --no-print-directory $(VENV)/.installed-test
 	@$(MAKE) --no-print-directory lint types scripts
 	$(PARALLEL_PYTEST) -q

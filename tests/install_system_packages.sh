@@ -2,10 +2,11 @@
 # Installs the Debian packages of the commands named, where these commands are missing.
 set -euo pipefail
 
-declare -A package_of=([chromium]=chromium [node]=nodejs [npm]=npm [g++]=g++)
+declare -A package_of=([chromium]=chromium [node]=nodejs [npm]=npm [g++]=g++
+  [redis-server]=redis-server [postgres]=postgresql)
 missing=()
 for command in "$@"; do
-  command -v "$command" >/dev/null || missing+=("${package_of[$command]}")
+  PATH="$PATH$(printf ':%s' /usr/lib/postgresql/*/bin)" command -v "$command" >/dev/null || missing+=("${package_of[$command]}")
 done
 [ ${#missing[@]} -eq 0 ] && exit 0
 

@@ -177,7 +177,8 @@ class Answer:
     def _finish(self, event: Finished) -> None:
         reply = self.claim.reply
         started_at = reply.started_at or reply.queued_at
-        queued_ms = round((started_at - reply.queued_at).total_seconds() * 1000)
+        # The two moments may come from two machines' clocks.
+        queued_ms = max(0, round((started_at - reply.queued_at).total_seconds() * 1000))
         outcome = claims.Outcome(
             text=self._text,
             token_ids=self._token_ids,

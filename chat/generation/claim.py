@@ -1,7 +1,9 @@
 """The lease on a reply's row: who may write it, in which order, and how it ends.
 
 Nothing else changes a reply's `state`, `attempt` or lease. Every write of a worker is fenced: it
-counts only while the row is running under the worker's own attempt.
+counts only while the row is running under the worker's own attempt. Leases are written and judged
+by the database's clock, so those of the workers' machines may differ. When that one clock steps, a
+lease ends early or late by as much; the fence holds all the same.
 """
 
 from __future__ import annotations
@@ -11,9 +13,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection, transaction
-from django.db.models import Count, F, OuterRef, Subquery
-from django.db.models.functions import Coalesce, Left, Length
-from django.utils import timezone
+from django.db.models import Count, DateTimeField, ExpressionWrapper, F, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce, Left, Length, Now
 
 from chat.errors import ErrorCode
 from chat.models import Reply
@@ -86,21 +87,26 @@ class Outcome:
 
 
 def in_fair_order() -> ReplyQuerySet:
-    """Order the waiting replies: fewest running for their person first, then longest waiting."""
-    running = (
-        Reply.objects.filter(
-            state=State.RUNNING,
-            message__conversation__owner=OuterRef("message__conversation__owner"),
-        )
+    """Order the waiting replies.
+
+    First those that lost their worker. Then by how many replies of its person run now, or began
+    since this one was asked for; so one person's burst costs another at most one reply a slot,
+    even where one slot serves all. Then the longest waiting.
+    """
+    others = Reply.objects.filter(
+        message__conversation__owner=OuterRef("message__conversation__owner")
+    ).exclude(pk=OuterRef("pk"))
+    served = (
+        others.filter(Q(state=State.RUNNING) | Q(started_at__gte=OuterRef("queued_at")))
         .order_by()
         .values("message__conversation__owner")
-        .annotate(running=Count("pk"))
-        .values("running")
+        .annotate(served=Count("pk"))
+        .values("served")
     )
     return (
         Reply.objects.filter(state=State.QUEUED)
-        .annotate(owner_running=Coalesce(Subquery(running), 0))
-        .order_by("owner_running", "queued_at", "pk")
+        .annotate(owner_served=Coalesce(Subquery(served), 0))
+        .order_by("-attempt", "owner_served", "queued_at", "pk")
     )
 
 
@@ -115,14 +121,13 @@ def claim_next(owner: str) -> Claim | None:
         if reply is None:
             return None
         reply.attempt += 1
-        now = timezone.now()
         taken = _move(
             Reply.objects.filter(pk=reply.pk),
             State.RUNNING,
             attempt=reply.attempt,
             lease_owner=owner,
-            lease_until=now + timedelta(seconds=LEASE_S),
-            started_at=Coalesce(F("started_at"), now),
+            lease_until=_in(LEASE_S),
+            started_at=Coalesce(F("started_at"), Now()),
         )
     if not taken:
         return None
@@ -136,8 +141,7 @@ def renew(claim: Claim) -> bool:
     Raises:
         LeaseLostError: the row is no longer this claim's.
     """
-    until = timezone.now() + timedelta(seconds=LEASE_S)
-    if not claim.rows().update(lease_until=until):
+    if not claim.rows().update(lease_until=_in(LEASE_S)):
         raise LeaseLostError(claim)
     return claim.rows().filter(is_cancel_requested=True).exists()
 
@@ -154,8 +158,8 @@ def checkpoint(claim: Claim, *, text: str, token_ids: list[int]) -> None:
     Raises:
         LeaseLostError: the row is no longer this claim's.
     """
-    until = timezone.now() + timedelta(seconds=LEASE_S)
-    if not claim.rows().update(text=text, token_ids=token_ids, lease_until=until):
+    kept = {"text": text, "token_ids": token_ids, "lease_until": _in(LEASE_S)}
+    if not claim.rows().update(**kept):
         raise LeaseLostError(claim)
 
 
@@ -218,7 +222,7 @@ def return_expired() -> tuple[int, list[uuid.UUID]]:
     Returns:
         How many went back to the queue, and the ids of those that ended.
     """
-    lost = Reply.objects.filter(state=State.RUNNING, lease_until__lt=timezone.now())
+    lost = Reply.objects.filter(state=State.RUNNING, lease_until__lt=Now())
     ended = _end_each(lost.filter(is_cancel_requested=True), State.STOPPED, **STOPPED_AS_SEEN)
     ended += _end_each(
         lost.filter(attempt__gte=MAX_ATTEMPTS),
@@ -230,9 +234,13 @@ def return_expired() -> tuple[int, list[uuid.UUID]]:
 
 def fail_overdue(deadline_s: float) -> list[uuid.UUID]:
     """End every reply that was asked for longer ago than the deadline; returns their ids."""
-    since = timezone.now() - timedelta(seconds=deadline_s)
-    overdue = Reply.objects.open().filter(queued_at__lt=since)
+    overdue = Reply.objects.open().filter(queued_at__lt=_in(-deadline_s))
     return _end_each(overdue, State.FAILED, error_code=ErrorCode.GENERATION_FAILED.value)
+
+
+def _in(seconds: float) -> ExpressionWrapper:
+    """Give a moment from now, by the database's clock."""
+    return ExpressionWrapper(Now() + timedelta(seconds=seconds), output_field=DateTimeField())
 
 
 def _move(rows: ReplyQuerySet, state: str, **fields: Any) -> int:
@@ -243,7 +251,7 @@ def _move(rows: ReplyQuerySet, state: str, **fields: Any) -> int:
 
 
 def _end(rows: ReplyQuerySet, state: str, **fields: Any) -> int:
-    return _move(rows, state, ended_at=timezone.now(), **fields)
+    return _move(rows, state, ended_at=Now(), **fields)
 
 
 def _end_each(rows: ReplyQuerySet, state: str, **fields: Any) -> list[uuid.UUID]:

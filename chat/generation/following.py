@@ -11,8 +11,8 @@ from django.utils.translation import gettext as _
 from chat import access
 from chat.errors import ChatError, ErrorCode
 from chat.generation import local
-from chat.generation.claim import in_fair_order
 from chat.generation.reply_log import reply_log
+from chat.generation.waiting import waiting_statuses
 from chat.models import Reply
 from chat.protocol import ErrorFrame, FinalFrame
 from chat.rendering import render
@@ -80,10 +80,8 @@ def _waiting_status(reply: Reply) -> dict[str, Any] | None:
     """Give the stage of a reply that no thread of this process writes."""
     if reply.state != Reply.State.QUEUED:
         return None
-    state = local.answerer().state
+    answerer = local.answerer()
+    state = answerer.state
     if state.phase in (Phase.DOWNLOADING, Phase.LOADING, Phase.WARMING):
         return {"stage": "loading", "done": state.done, "total": state.total}
-    waiting = list(in_fair_order().values_list("pk", flat=True))
-    if reply.pk not in waiting:
-        return None
-    return {"stage": "queued", "position": waiting.index(reply.pk) + 1}
+    return waiting_statuses(slots=answerer.slots).get(reply.pk)

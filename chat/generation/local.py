@@ -226,7 +226,7 @@ class LocalRunner:
         claim = claims.claim_next(self.owner)
         if claim is None:
             return False
-        news.queue_moved()
+        news.queue_moved(slots=self.slots)
         answer = Answer(claim, self.service, reply_log)
         self._answers[claim.reply_id] = answer
         if self._is_closing:  # `close` may have looked before this answer was there
@@ -317,7 +317,7 @@ def stop(user: Owner, reply_id: uuid.UUID, *, seen_offset: int | None) -> None:
     reply = access.reply_for(user, reply_id)
     if claims.request_stop(reply.pk, seen_offset=seen_offset):
         news.reply_ended(reply.pk)
-        news.queue_moved()
+        news.queue_moved(slots=answerer().slots)
     else:
         answerer().cancel(reply.pk)
 
@@ -326,7 +326,7 @@ def _on_turn_started(
     *, conversation: Conversation, message_id: uuid.UUID, reply_id: uuid.UUID, **_: Any
 ) -> None:
     news.conversation_changed(conversation, message=message_id, reply=reply_id)
-    news.queue_moved()
+    news.queue_moved(slots=answerer().slots)
     answerer().ring()
 
 

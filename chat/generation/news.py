@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from chat.generation.claim import in_fair_order
 from chat.generation.relay import EVERYONE, relay, reply_group, user_group
+from chat.generation.waiting import waiting_statuses
 from chat.models import Conversation, Reply
 from chat.protocol import ConversationFrame
 
@@ -38,11 +38,14 @@ def reply_ended(reply_id: uuid.UUID) -> None:
         conversation_changed(conversation)
 
 
-def queue_moved() -> None:
-    """Tell the followers of waiting replies their new places: 1 query."""
-    waiting = in_fair_order().values_list("pk", flat=True)[:QUEUE_NEWS_REPLIES]
-    for position, reply_id in enumerate(waiting, start=1):
-        stage_changed(reply_id, {"stage": "queued", "position": position})
+def queue_moved(*, slots: int) -> None:
+    """Tell the followers of waiting replies their new places: 1 or 2 queries.
+
+    `slots` is how many replies are answered at once.
+    """
+    statuses = waiting_statuses(slots=slots, limit=QUEUE_NEWS_REPLIES)
+    for reply_id, status in statuses.items():
+        stage_changed(reply_id, status)
 
 
 def conversation_changed(conversation: Conversation, **newest_turn: uuid.UUID) -> None:

@@ -58,8 +58,9 @@ def start_turn(user: User, question: Question) -> Turn:
     try:
         with transaction.atomic():
             turn = _find_turn(user, question) or _keep_turn(user, question)
-    except IntegrityError:
-        # The same client id was kept by another connection between the look and the insert.
+    except (IntegrityError, ChatError):
+        # The same client id may have been kept by another connection since the look: it shows at
+        # the insert, or, in a conversation that is there already, as the reply that is running.
         found = _find_turn(user, question)
         if found is None:
             raise

@@ -1,4 +1,4 @@
-"""`manage.py serve`: the whole product in one process, or one web process of many."""
+"""`manage.py serve`: the whole product in one process, or its web half where workers answer."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LISTEN_POLL_S = 0.05
 
 
 class Command(BaseCommand):
-    """Serves pages, API and sockets; without REDIS_URL it also answers replies, on threads."""
+    """Serves pages, API and sockets; without REDIS_URL answers replies on threads beside."""
 
     help = "Serve the product; prints “Ready at …” once a question would be answered."
 
@@ -61,23 +61,19 @@ class Command(BaseCommand):
                 local_runner.close()
 
     def _announce(self, server: Server) -> None:
-        """Say that the server is ready, once it listens and a model of its own answers."""
-        if not settings.REDIS_URL and not self._has_model():
-            return
+        """Say that the server is ready, once it listens and the model here, if any, answers."""
+        if not settings.REDIS_URL:
+            service = local.runner().service
+            service.wait_ready(timeout_s=threading.TIMEOUT_MAX)
+            if service.state.phase == Phase.FAILED:
+                logger.error("The model is not available: %s", service.state.error)
+                return
         while not server.listening_addresses:
             time.sleep(LISTEN_POLL_S)
         host, port = server.listening_addresses[0]
         shown = f"[{host}]" if ":" in host else host
         self.stdout.write(f"Ready at http://{shown}:{port}/")
         self.stdout.flush()
-
-    def _has_model(self) -> bool:
-        """Wait until the model of this process answers, or say why it does not."""
-        service = local.runner().service
-        service.wait_ready(timeout_s=threading.TIMEOUT_MAX)
-        if service.state.phase == Phase.FAILED:
-            logger.error("The model is not available: %s", service.state.error)
-        return service.state.phase != Phase.FAILED
 
 
 def _check_free(host: str, port: int) -> None:

@@ -58,6 +58,13 @@ def row(reply_id: uuid.UUID) -> dict[str, Any]:
     return dict(row_of(reply_id).values().get())
 
 
+def claim_and_finish() -> uuid.UUID:
+    """Answer the best reply at once, as a single slot does; give its id."""
+    claimed = claim()
+    claims.finish(claimed, Outcome(text="", token_ids=[], finish_reason="stop"))
+    return claimed.reply_id
+
+
 # The fair order -----------------------------------------------------------------------------
 
 
@@ -83,6 +90,25 @@ def test_one_persons_burst_does_not_keep_others_waiting(alice: User, bob: User) 
     order = [claim().reply_id for _ in range(4)]
 
     assert order == [burst[0].pk, his.pk, burst[1].pk, burst[2].pk]
+
+
+def test_a_single_slot_serves_a_burst_and_others_by_turns(alice: User, bob: User) -> None:
+    """With nothing running at the moment of a claim, the burst's owner once came first again."""
+    burst = [a_reply(alice, waiting_s=100 - index).pk for index in range(50)]
+    order = [claim_and_finish()]
+    his = [a_reply(bob, waiting_s=2).pk, a_reply(bob, waiting_s=1).pk]
+
+    order += [claim_and_finish() for _ in range(4)]
+
+    assert order == [burst[0], his[0], burst[1], his[1], burst[2]]
+
+
+def test_a_reply_that_lost_its_worker_comes_first(alice: User, bob: User) -> None:
+    a_reply(bob, waiting_s=100)
+    a_reply(alice, **RUNNING)
+    lost = a_reply(alice, waiting_s=1, attempt=1)
+
+    assert claim().reply_id == lost.pk
 
 
 def test_ended_replies_do_not_count_against_a_person(alice: User, bob: User) -> None:

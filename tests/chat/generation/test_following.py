@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.utils import timezone
 
 from chat.errors import ChatError, ErrorCode
 from chat.generation import following, local
@@ -77,6 +79,19 @@ def test_a_waiting_reply_has_its_place_in_the_queue(alice: User, bob: User) -> N
     reply = a_reply(alice, waiting_s=1)
 
     assert following.view(alice, reply.pk, 0).status == {"stage": "queued", "position": 2}
+
+
+def test_a_waiting_reply_says_about_how_long_by_the_recent_ones(alice: User) -> None:
+    for seconds in (4, 8):
+        began = timezone.now()
+        ended = {"started_at": began, "ended_at": began + timedelta(seconds=seconds)}
+        a_reply(alice, state="done", finish_reason="stop", **ended)
+    a_reply(alice, waiting_s=9)
+    reply = a_reply(alice, waiting_s=1)
+
+    status = following.view(alice, reply.pk, 0).status
+
+    assert status == {"stage": "queued", "position": 2, "eta_s": 12.0}
 
 
 def test_a_reply_back_in_the_queue_keeps_its_text(alice: User) -> None:

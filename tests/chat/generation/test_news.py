@@ -63,7 +63,7 @@ def test_each_waiting_reply_hears_its_place(alice: User, bob: User, sent: Sent) 
     second, first = a_reply(alice, waiting_s=1), a_reply(bob, waiting_s=9)
     a_reply(alice, state="done", finish_reason="stop")
 
-    news.queue_moved()
+    news.queue_moved(slots=1)
 
     places = {group: event["status"] for group, event in sent}
     assert places == {
@@ -79,7 +79,7 @@ def test_a_very_long_queue_tells_only_its_head(
     for _ in range(3):
         a_reply(alice)
 
-    news.queue_moved()
+    news.queue_moved(slots=1)
 
     assert len(sent) == 2
 
