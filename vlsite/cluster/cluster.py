@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
 import threading
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -198,16 +198,21 @@ class Cluster:
         }
 
     def _wait_until_served(self) -> None:
-        """Ask through the proxy: it passes requests on once it has seen a healthy process."""
+        """Ask through the proxy, until a web process behind it has heard of a ready worker."""
+        url = f"{self.installation.url}/readyz"
         ends_at = time.monotonic() + READY_S
         pause = threading.Event()
         while True:
             try:
-                with urllib.request.urlopen(f"{self.installation.url}/readyz", timeout=5):  # noqa: S310 - http, see `url`
+                with urllib.request.urlopen(url, timeout=5) as response:  # noqa: S310 - http
+                    said = response.read().decode()
+            except OSError as error:
+                said = str(error)
+            else:
+                if json.loads(said)["model"]:
                     return
-            except (urllib.error.URLError, OSError) as error:
-                if time.monotonic() > ends_at:
-                    raise NotReadyError(f"{self.installation.url}/readyz: {error}") from error
+            if time.monotonic() > ends_at:
+                raise NotReadyError(f"{url}: {said}")
             pause.wait(LOOK_S)
 
 

@@ -33,7 +33,7 @@ class Command(BaseCommand):
         slots = str(local.inference_config().slots)
         app.worker_main(
             [
-                *("worker", "--hostname", name, "--concurrency", slots, "--loglevel", "WARNING"),
-                *("--without-gossip", "--without-mingle", "--quiet"),
+                *("--quiet", "worker", "--hostname", name, "--concurrency", slots, "--loglevel", "WARNING"),
+                *("--without-gossip", "--without-mingle"),
             ]
         )
