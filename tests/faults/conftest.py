@@ -1,26 +1,21 @@
-"""What the fault suite's tests share: one server with scripted answers, and who asks it."""
+"""What the fault suite's tests share: one server, one installation with many instances."""
 
 from __future__ import annotations
 
-import sys
+import shutil
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.client import Account
-from tests.server.people import Person
+from tests.faults.site import SCRIPTED, Site, running_site
 from tests.server.processes import Product
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SERVE = (sys.executable, "-m", "tests.faults.scripted", "serve")
-
-
-def account_of(person: Person) -> Account:
-    """Give what a signed-in person's sockets need."""
-    cookies = "; ".join(f"{name}={value}" for name, value in person.http.cookies.items())
-    return Account(person.url, cookies)
+SERVE = (*SCRIPTED, "serve")
 
 
 @pytest.fixture(scope="session")
@@ -33,3 +28,14 @@ def single(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     product.start(command=SERVE)
     yield product
     product.close()
+
+
+@pytest.fixture(scope="session")
+def site() -> Iterator[Site]:
+    """Run two web processes and two workers; who ends one, starts it again."""
+    # PostgreSQL's user has to reach it, and pytest's own folders are closed to others.
+    folder = Path(tempfile.mkdtemp(prefix="vl-site-"))
+    folder.chmod(0o755)
+    with running_site(folder) as site:
+        yield site
+    shutil.rmtree(folder)

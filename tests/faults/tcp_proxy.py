@@ -89,8 +89,8 @@ class TcpProxy:
 
     target_port: int
     next_plan: Callable[[], Plan] = Plan
-    cuts: int = 0
     port: int = 0
+    cut_after: list[int] = field(default_factory=list)  # how many frames had passed at each cut
     _released: asyncio.Event = field(default_factory=asyncio.Event)
     _server: asyncio.Server | None = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -166,7 +166,8 @@ class TcpProxy:
             if budget is not None:
                 budget -= len(passed)
                 if budget <= 0:
-                    self.cuts += 1
+                    assert plan.cut_after_frames is not None
+                    self.cut_after.append(plan.cut_after_frames)
                     return
             if plan.stall_after_frames is not None and ends.frames >= plan.stall_after_frames:
                 await self._released.wait()

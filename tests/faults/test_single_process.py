@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.conftest import account_of
+from tests.faults.site import account_of
 from tests.faults.scenarios import cuts, reloads
 from tests.server.people import Person
 

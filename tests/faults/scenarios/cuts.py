@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from tests.faults.client import Account, Follower, start_turn
 from tests.faults.figures import Figure
+from tests.faults.scripted import words
 from tests.faults.tcp_proxy import Plan, TcpProxy
 
 if TYPE_CHECKING:
@@ -19,10 +20,12 @@ FAULT = "connection cut at every event boundary"
 GOAL = "0 characters lost, doubled or reordered; always a prefix"
 FOLLOWERS = 40  # of one reply at once, each cut at places of its own
 WORDS = 40
-QUESTION = f"words={WORDS} decode_ms=45"
-# An info and a status frame come first; then an event for every word, since each takes longer
-# than text is gathered for; then the end.
-LAST_FRAME = WORDS + 3
+# Reading the prompt takes long enough for all to be there when the text begins, and each word
+# longer than text is gathered for: so every word is an event of its own. Before them come info and
+# stages, between them a stage a second, behind them the end.
+QUESTION = f"words={WORDS} decode_ms=60 prefill_ms=400"
+LAST_FRAME = WORDS + 6
+TEXT = words(WORDS)
 LONGEST_INSIDE_BYTES = 60
 SPLITS_BYTES = (1, 7, 65_536)
 
@@ -42,8 +45,7 @@ def plans(chance: random.Random, first_cut: int) -> Iterator[Plan]:
 async def run(account: Account, port: int, *, runs: int, seed: int) -> Figure:
     """Follow replies `runs` times, each time with other cuts; every boundary has its turn."""
     wrong: list[str] = []
-    boundaries: Counter[int] = Counter()
-    cuts = 0
+    cuts: Counter[int] = Counter()
     for first in range(0, runs, FOLLOWERS):
         numbers = range(first, min(first + FOLLOWERS, runs))
         accepted = await start_turn(account, port, QUESTION)
@@ -53,20 +55,22 @@ async def run(account: Account, port: int, *, runs: int, seed: int) -> Figure:
                 for number in numbers
             )
         )
-        for number, (follower, cut) in zip(numbers, done, strict=True):
-            boundaries[number % LAST_FRAME] += 1
-            cuts += cut
+        for number, (follower, cut_after) in zip(numbers, done, strict=True):
+            cuts.update(cut_after)
             wrong += [f"run {number} (seed {seed}): {fault}" for fault in follower.faults]
-    return Figure(
-        FAULT, GOAL, runs, {"boundaries": len(boundaries), "cuts": cuts, "wrong": len(wrong)}, wrong
-    )
+            wrong += [f"run {number}: another text"] * (follower.end.get("content") != TEXT)
+    never = [boundary for boundary in range(WORDS) if not cuts[boundary]]
+    if runs >= LAST_FRAME and never:
+        wrong.append(f"never cut behind event {never}")
+    measured = {"boundaries": len(cuts), "cuts": cuts.total(), "wrong": len(wrong)}
+    return Figure(FAULT, GOAL, runs, measured, wrong)
 
 
 async def _follow_once(
     account: Account, reply: str, port: int, *, number: int, seed: int
-) -> tuple[Follower, int]:
+) -> tuple[Follower, list[int]]:
     chance = random.Random(f"{seed}-{number}")
     next_plan: Callable[[], Plan] = plans(chance, number % LAST_FRAME).__next__
     async with TcpProxy(port, next_plan) as proxy:
         follower = await Follower(account, reply).follow(lambda: proxy.port)
-        return follower, proxy.cuts
+        return follower, proxy.cut_after

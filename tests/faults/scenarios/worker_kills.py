@@ -1,0 +1,108 @@
+"""Workers are killed at every token index of a reply, and while they read the prompt."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from tests.faults.client import Account, Follower, start_turn
+from tests.faults.figures import Figure, percentile
+from tests.faults.scripted import words
+
+if TYPE_CHECKING:
+    from tests.faults.site import Site
+
+FAULT = "worker SIGKILL at every token index and in prefill"
+GOAL = "continues ≤ 20 s p99; text equals the undisturbed run"
+GOAL_S = 20.0
+WORDS = 24
+DECODE_MS = 150
+TOGETHER = 12  # replies at once, each some words behind the one before
+PREFILL = "prefill_ms=4000"
+LOOK_S = 0.02
+
+
+async def run(site: Site, *, indices: range, seed: int) -> Figure:
+    """Kill workers until each index in `indices` was somebody's, and somebody was in prefill.
+
+    An index is the number of words shown when the worker died.
+    """
+    chance = random.Random(seed)
+    account = site.new_account()
+    left = set(indices)
+    kills = prefills = 0
+    paused_s: list[float] = []
+    wrong: list[str] = []
+    while (left or not prefills) and not wrong:
+        aim = min(left, default=0)
+        killed, at_prefill = await _kill_once(site, account, chance, aim=aim)
+        kills += 1
+        prefills += at_prefill
+        for follower, index, killed_at in killed:
+            left.discard(index)
+            wrong += _check(follower)
+            later = [at for at, _ in follower.moments if at > killed_at]
+            paused_s += [later[0] - killed_at] if later else []
+    p99 = percentile(paused_s, 99) if paused_s else 0.0
+    if p99 > GOAL_S:
+        wrong.append(f"p99 {p99:.1f} s")
+    measured = {
+        "kills": kills,
+        "indices": len(indices) - len(left),
+        "in_prefill": prefills,
+        "p50_s": round(percentile(paused_s, 50), 1) if paused_s else 0.0,
+        "p99_s": round(p99, 1),
+    }
+    return Figure(FAULT, GOAL, len(paused_s), measured, wrong)
+
+
+async def _kill_once(
+    site: Site, account: Account, chance: random.Random, *, aim: int
+) -> tuple[list[tuple[Follower, int, float]], int]:
+    """Start replies one after the other; kill a worker once its first has `aim` words.
+
+    Returns the replies it was writing, each with its index and the moment, and how many of them
+    were in prefill.
+    """
+    tasks, followers = [], []
+    for number in range(TOGETHER):
+        stages = PREFILL if number >= TOGETHER - 2 else ""
+        question = f"words={WORDS} decode_ms={DECODE_MS} {stages}"
+        port = chance.choice(site.ports)
+        accepted = await start_turn(account, port, question)
+        follower = Follower(account, accepted["reply"])
+        followers.append(follower)
+        tasks.append(asyncio.create_task(follower.follow(lambda port=port: port)))  # type: ignore[misc]
+    while _count(followers[0]) < aim + 1 and not followers[0].ends:
+        await asyncio.sleep(LOOK_S)
+    writers = await asyncio.gather(
+        *(asyncio.to_thread(site.writer_of, each.reply) for each in followers)
+    )
+    victim = next(each for each in writers if each is not None)
+    await asyncio.to_thread(victim.kill)
+    killed_at = monotonic()
+    hit = [
+        (follower, _count(follower), killed_at)
+        for follower, writer in zip(followers, writers, strict=True)
+        if writer is victim and not follower.ends
+    ]
+    in_prefill = sum(
+        any(stage["stage"] == "prefill" for stage in follower.stages) and not index
+        for follower, index, _ in hit
+    )
+    await asyncio.to_thread(victim.start)
+    await asyncio.gather(*tasks)
+    await asyncio.to_thread(victim.wait_ready, 60.0)
+    return hit, in_prefill
+
+
+def _count(follower: Follower) -> int:
+    return len(follower.shown.split())
+
+
+def _check(follower: Follower) -> list[str]:
+    if follower.faults:
+        return follower.faults
+    return [] if follower.end["content"] == words(WORDS) else ["another text than undisturbed"]
