@@ -1,5 +1,5 @@
 # One image for every role. CPU torch only; no compiler and no root in what runs.
-FROM python:3.11-slim-bookworm AS build
+FROM python:3.11.14-slim-bookworm AS build
 RUN apt-get update && apt-get install -y --no-install-recommends g++ && pip install --no-cache-dir uv
 WORKDIR /src
 COPY pyproject.toml setup.py constraints.txt README.md LICENSE manage.py ./
@@ -10,7 +10,7 @@ RUN uv venv /opt/venv \
     && VIRTUAL_ENV=/opt/venv uv pip install --no-cache --torch-backend=cpu \
         --constraint constraints.txt "."
 
-FROM python:3.11-slim-bookworm
+FROM python:3.11.14-slim-bookworm
 RUN useradd --create-home --uid 10001 vlsite && install -d -o vlsite /data
 COPY --from=build /opt/venv /opt/venv
 WORKDIR /app

@@ -10,10 +10,12 @@ SOURCES := chat inference tests vlsite manage.py setup.py
 # collection, which puts the browser's tests last. One thread of torch each: more wait for each other
 # busily, and examining the demo model took 210 s instead of 32.
 PARALLEL_PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+# Debian's packages for many instances, by a command of each.
+STORES := redis-server pg_ctlcluster caddy
 KERNELS := $(wildcard inference/engine/kernels/src/*)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test quick lint types scripts browser bench fix lock clean
+.PHONY: help run run-multi secrets test quick lint types scripts browser bench faults fix lock clean
 
 help: ## Show the commands.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -37,6 +39,13 @@ run: $(VENV)/.installed ## Install what is needed and serve the product.
 	@$(MANAGE) collectstatic --noinput --verbosity 0
 	@$(MANAGE) ensure_administrator
 	@exec $(MANAGE) serve
+
+run-multi: $(VENV)/.installed ## Serve from many instances on this machine: stores, web processes, workers, proxy.
+	@tests/install_system_packages.sh $(STORES)
+	@exec $(MANAGE) run_multi
+
+secrets: ## Make the secrets of docker-compose.yml.
+	@vlsite/deploy/make_secrets.sh
 
 test: ## Install what the tests need and run all of them.
 	@tests/install_system_packages.sh chromium node npm g++ redis-server postgres
@@ -71,6 +80,10 @@ browser: $(VENV)/.installed-test ## The browser tests alone.
 
 bench: $(VENV)/.installed ## Measure a model on this machine: make bench MODEL=folder.
 	$(BIN)/python -m inference.measure $(if $(MODEL),--model $(MODEL))
+
+faults: $(VENV)/.installed-test ## Inject every fault in full and print the figures: make faults SHARE=0.1.
+	@tests/install_system_packages.sh $(STORES)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults $(if $(SHARE),--share $(SHARE)) $(if $(SEED),--seed $(SEED))
 
 fix: $(VENV)/.installed-test ## Format, and mend what can be mended mechanically.
 	$(BIN)/ruff format --quiet $(SOURCES)
