@@ -41,11 +41,11 @@ class Postgres:
                     parent.chmod(parent.stat().st_mode | 0o011)  # it has to pass through
         self._run("initdb", "-D", str(self._data), "-U", "postgres", "-A", "trust", "-N")
 
-    def new_url(self) -> str:
-        """Make an empty database; give its URL."""
+    def new_url(self, *, like: str = "template1") -> str:
+        """Make a database like another one that nobody uses, or an empty one; give its URL."""
         name = f"test{next(self._numbers)}"
         with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {like.rpartition('/')[2]}")
         return self._url(name)
 
     def start(self) -> None:

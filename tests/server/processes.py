@@ -99,6 +99,13 @@ class Product:
 
     def start(self, *, command: tuple[str, ...] = (*MANAGE, "serve"), until: str = "Ready") -> str:
         """Start serving, and wait for the line that says so."""
+        self.begin(command)
+        line = self.log.wait_for(until)
+        self._wait_until_it_listens()
+        return line
+
+    def begin(self, command: tuple[str, ...]) -> None:
+        """Start a program, and listen to what it says."""
         self.log = Log()
         self.process = subprocess.Popen(
             command,
@@ -109,14 +116,16 @@ class Product:
             text=True,
         )
         self.log.read(self.process)
-        line = self.log.wait_for(until)
-        self._wait_until_it_listens()
-        return line
 
     def end(self, how: signal.Signals = signal.SIGTERM) -> int:
         """Send the signal, and give the exit status."""
         assert self.process is not None
         self.process.send_signal(how)
+        return self.exit_status()
+
+    def exit_status(self) -> int:
+        """Wait for the process to end by itself; give its exit status."""
+        assert self.process is not None
         return self.process.wait(DEADLINE_S)
 
     def close(self) -> None:
@@ -146,7 +155,7 @@ class Product:
         inherited = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith(("VL_", "DJANGO_", "HF_"))
+            if not name.startswith(("VL_", "DJANGO_", "HF_", "REDIS_", "DATABASE_"))
         }
         return inherited | {
             "VL_DATA_DIR": str(self.data),

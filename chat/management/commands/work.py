@@ -31,9 +31,6 @@ class Command(BaseCommand):
         # Each process has a name of its own; workers have nothing to say to each other.
         name = f"worker-{os.getpid()}@{socket.gethostname()}"
         slots = str(local.inference_config().slots)
-        app.worker_main(
-            [
-                *("--quiet", "worker", "--hostname", name, "--concurrency", slots, "--loglevel", "WARNING"),
-                *("--without-gossip", "--without-mingle"),
-            ]
-        )
+        options = f"--hostname {name} --concurrency {slots} --loglevel WARNING"
+        alone = "--without-gossip --without-mingle"
+        app.worker_main(["--quiet", "worker", *options.split(), *alone.split()])

@@ -1,0 +1,101 @@
+"""Redis, PostgreSQL and an installation over both, started once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.multi.installation import Installation
+from tests.multi.postgres import Postgres
+from tests.redis.conftest import redis_server
+from tests.server.people import Person
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.redis.server import RedisServer
+    from tests.server.people import Socket
+    from tests.server.processes import Product
+
+__all__ = ["redis_server"]
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """Start one cluster for all; who stops it, starts it again."""
+    cluster = Postgres(tmp_path_factory.mktemp("postgres"))
+    cluster.start()
+    yield cluster
+    cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def prepared(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Make static files, and tables to copy; nobody works on these."""
+    folder, url = tmp_path_factory.mktemp("multi"), postgres.new_url()
+    Installation(folder, "", url).prepare()
+    return folder, url
+
+
+@pytest.fixture(scope="session")
+def installation(
+    prepared: tuple[Path, str], postgres: Postgres, redis_server: RedisServer
+) -> Iterator[Installation]:
+    """Share a database and a Redis, in which scripted workers answer."""
+    folder, url = prepared
+    shared = Installation(folder, redis_server.new_url(), postgres.new_url(like=url))
+    yield shared
+    shared.close()
+
+
+@pytest.fixture
+def demo_installation(
+    prepared: tuple[Path, str], postgres: Postgres, redis_server: RedisServer
+) -> Iterator[Installation]:
+    """Have the bundled demo model answer, with nothing in the hub's place."""
+    folder, url = prepared
+    answering = {"VL_BACKEND": "engine", "VL_SLOTS": "1", "VL_THREADS": "1"}
+    own = Installation(
+        folder,
+        redis_server.new_url(),
+        postgres.new_url(like=url),
+        answering | {"HF_HOME": str(folder / "empty-hub")},
+    )
+    yield own
+    own.close()
+
+
+@pytest.fixture(scope="session")
+def web(installation: Installation) -> Product:
+    """Serve, on the first instance."""
+    return installation.start_web()
+
+
+@pytest.fixture
+def workers(installation: Installation) -> tuple[Product, Product]:
+    """Have two workers alive, whatever happened to earlier ones."""
+    while len(alive := installation.living_workers()) < 2:
+        installation.start_worker()
+    first, second = alive
+    return first, second
+
+
+@pytest.fixture(scope="session")
+def alice_at_home(web: Product) -> Person:
+    """Have an account."""
+    return Person(web.url).sign_up("alice")
+
+
+@pytest.fixture
+def alice(alice_at_home: Person) -> Iterator[Socket]:
+    """Be connected to the first instance."""
+    with alice_at_home.connect() as socket:
+        yield socket
+
+
+@pytest.fixture(scope="session")
+def elsewhere(installation: Installation, alice_at_home: Person) -> Person:
+    """Have alice signed in on a second instance."""
+    return Person(installation.start_web().url).sign_in("alice")

@@ -1,0 +1,121 @@
+"""Two web instances and their workers: one product, whatever fails beside them."""
+
+from __future__ import annotations
+
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.multi.test_takeover import EVERY_WORD, ask_slowly, row_of
+
+if TYPE_CHECKING:
+    from tests.multi.installation import Installation
+    from tests.multi.postgres import Postgres
+    from tests.redis.server import RedisServer
+    from tests.server.people import Person, Socket
+    from tests.server.processes import Product
+
+pytestmark = [pytest.mark.multi, pytest.mark.redis]
+
+SENDS = 40
+
+
+def test_a_reply_is_followed_and_stopped_from_any_instance(
+    workers: tuple[Product, Product], alice: Socket, elsewhere: Person
+) -> None:
+    reply, shown = ask_slowly(alice, words=5)
+    with elsewhere.connect() as other:
+        other.send(type="resume", reply=reply, offset=0)
+        beginning = other.read_words(reply, 8)
+        other.send(type="stop", reply=reply)
+        _, final = alice.read_reply(reply, shown)
+        _, final_elsewhere = other.read_reply(reply, beginning)
+
+    assert EVERY_WORD.startswith(beginning)
+    assert final["finish_reason"] == "stopped"
+    assert len(beginning) <= len(final["content"]) < len(EVERY_WORD)
+    assert final_elsewhere == final
+
+
+def test_a_web_process_holds_no_torch(web: Product, alice: Socket) -> None:
+    """It serves pages and sockets."""
+    assert web.process is not None
+    mapped = Path(f"/proc/{web.process.pid}/maps").read_text(encoding="utf-8")
+
+    assert "psycopg" in mapped
+    assert "torch" not in mapped
+
+
+def test_the_same_id_sent_over_two_instances_starts_one_turn(
+    installation: Installation, workers: tuple[Product, Product], alice: Socket, elsewhere: Person
+) -> None:
+    message_id = str(uuid.uuid4())
+
+    def send_many(socket: Socket) -> set[tuple[str, str]]:
+        for _ in range(SENDS):
+            socket.send(type="message", text="Hello", id=message_id)
+        answers = [socket.until("accepted", "error") for _ in range(SENDS)]
+        return {(each["type"], each.get("reply", each)) for each in answers}
+
+    with elsewhere.connect() as other, ThreadPoolExecutor() as pool:
+        accepted = set.union(*pool.map(send_many, (alice, other)))
+
+    assert [kind for kind, _ in accepted] == ["accepted"]
+    assert installation.query(
+        "SELECT count(*) FROM chat_message WHERE client_id = %s", message_id
+    ) == [(1,)]
+
+
+@pytest.mark.parametrize("how", ["FLUSHALL", "restart"])
+def test_a_redis_that_forgets_everything_costs_no_text(
+    workers: tuple[Product, Product], alice: Socket, redis_server: RedisServer, how: str
+) -> None:
+    reply, shown = ask_slowly(alice, words=10)
+
+    if how == "restart":
+        redis_server.stop()
+        redis_server.start()
+    else:
+        redis_server.flush()
+    text, final = alice.read_reply(reply, shown)
+
+    assert final["content"] == text == EVERY_WORD
+
+
+def test_a_restarted_database_costs_no_text(
+    installation: Installation,
+    workers: tuple[Product, Product],
+    alice: Socket,
+    postgres: Postgres,
+) -> None:
+    reply, shown = ask_slowly(alice, words=10)
+
+    postgres.stop()
+    postgres.start()
+    if row_of(installation, reply)[0] == "running":
+        installation.expire_lease(reply)
+    text, final = alice.read_reply(reply, shown)
+
+    assert final["content"] == text == EVERY_WORD
+
+
+def test_without_a_worker_the_page_says_so_and_questions_wait(
+    installation: Installation, elsewhere: Person
+) -> None:
+    for worker in installation.living_workers():
+        worker.end()
+    with elsewhere.connect() as socket:
+        info = socket.until("info")
+        while info["state"]["phase"] != "failed":
+            info = socket.until("info")
+        reply = socket.ask("Hello")["reply"]
+        waiting = row_of(installation, reply)
+        installation.start_worker()
+        _, final = socket.read_reply(reply)
+
+    assert info["content"].startswith("Nobody answers at the moment.")
+    assert waiting[0] == "queued"
+    assert final["type"] == "final"
