@@ -13,7 +13,19 @@ from pathlib import Path
 from setuptools import Extension, setup  # type: ignore[import-untyped]  # ships no types
 
 KERNELS = Path("inference/engine/kernels")
-INSTRUCTION_SETS = {"avx2": ["-mavx2", "-mfma", "-mf16c"]}
+AVX2 = ["-mavx2", "-mfma", "-mf16c"]
+AVX512 = ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512vnni"]
+INSTRUCTION_SETS = {
+    "avx2": AVX2,
+    # gcc 12 warns of its own intrinsics, which begin with an undefined vector on purpose.
+    "avx512": [
+        *AVX2,
+        *AVX512,
+        "-mprefer-vector-width=512",
+        "-Wno-uninitialized",
+        "-Wno-maybe-uninitialized",
+    ],
+}
 FLAGS = ["-std=c++17", "-O3", "-g0", "-fno-math-errno", "-fvisibility=hidden", "-Wall", "-Wextra"]
 
 

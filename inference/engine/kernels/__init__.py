@@ -15,8 +15,9 @@ from inference.engine.kernels.portable import PortableKernels
 logger = logging.getLogger(__name__)
 
 PORTABLE: Final = "portable"
-# The best first, each with the capabilities, in torch's words, of the processors that have it.
-NATIVE_SETS: Final = {"avx2": ("AVX2", "AVX512")}
+# The best first, each with the capabilities, in torch's words, of processors that may have it; the
+# library itself then says whether this one has.
+NATIVE_SETS: Final = {"avx512": ("AVX512",), "avx2": ("AVX2", "AVX512")}
 
 
 def choose_kernels(name: str | None = None, *, threads: int | None = None) -> Kernels:

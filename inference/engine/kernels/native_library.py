@@ -11,7 +11,7 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import Final
 
-ABI_VERSION: Final = 1
+ABI_VERSION: Final = 2
 """The number in src/abi.h; a library built from other sources has another one."""
 OUT_OF_MEMORY: Final = 1
 
@@ -163,6 +163,8 @@ def open_library(name: str) -> ctypes.CDLL:
         raise LibraryUnusableError(
             f"the {name} kernels have version {version}, not {ABI_VERSION}: install again"
         )
+    if not library.vl_is_supported():
+        raise LibraryUnusableError(f"the processor lacks instructions that {name} needs")
     for name_of_function, (result, arguments) in _FUNCTIONS.items():
         function = getattr(library, name_of_function)
         function.restype = result

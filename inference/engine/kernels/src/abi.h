@@ -12,7 +12,7 @@
 #define VL_EXPORT extern "C" __attribute__((visibility("default")))
 
 // Raised whenever the interface or a packed form changes; native.py refuses another number.
-constexpr int32_t kAbiVersion = 1;
+constexpr int32_t kAbiVersion = 2;
 
 // The forms of a packed matrix (VlMatrix::form).
 enum Form : int32_t { kInt8 = 0, kInt4 = 1, kBf16 = 2, kFp32 = 3 };
@@ -92,6 +92,8 @@ struct VlVisionStep {
 };
 
 VL_EXPORT int32_t vl_version();
+// 1 where the processor has the instructions; nothing else may be called where it has not.
+VL_EXPORT int32_t vl_is_supported();
 // How many threads compute, the caller among them; they are started by the first call that has work.
 VL_EXPORT void vl_set_threads(int32_t count);
 VL_EXPORT void vl_advise_huge_pages(void* memory, int64_t bytes);

@@ -2,38 +2,10 @@
 #include <cstring>
 
 #include "forms.h"
+#include "kinds.h"
 #include "product.h"
-#include "simd.h"
 
 namespace product {
-namespace {
-
-using forms::kGroup;
-
-constexpr float kLargest = 32767;  // 32 * 127 * 32767 < 2^31
-
-// Quantises 32 numbers, returns their scale, sets the offset that int4's weights + 8 ask for.
-float quantise(const float* x, int16_t* out, int32_t* offset) {
-    constexpr int kVectors = kGroup / simd::kLanes;
-    simd::Floats values[kVectors], peak = simd::zeros();
-    for (int i = 0; i < kVectors; ++i) {
-        values[i] = simd::load(x + i * simd::kLanes);
-        peak = simd::larger_magnitude(peak, values[i]);
-    }
-    const float largest = simd::peak_magnitude(peak);
-    const simd::Floats factor = simd::broadcast(largest == 0 ? 0 : kLargest / largest);
-    simd::Ints total = simd::zero_ints();
-    for (int i = 0; i < kVectors; i += 2) {
-        const simd::Ints low = simd::to_ints(simd::mul(values[i], factor));
-        const simd::Ints high = simd::to_ints(simd::mul(values[i + 1], factor));
-        simd::store_shorts(out + i * simd::kLanes, low, high);
-        total = simd::add(total, simd::add(low, high));
-    }
-    *offset = -8 * simd::sum(total);
-    return largest / kLargest;
-}
-
-}  // namespace
 
 void Activations::reshape(int64_t rows, int64_t inputs, int32_t form) {
     rows_ = rows;
@@ -43,10 +15,17 @@ void Activations::reshape(int64_t rows, int64_t inputs, int32_t form) {
     short_rows_ = tiles_ == 0 ? 0 : rows / tiles_;
     longer_ = rows - short_rows_ * tiles_;
     is_quantised_ = forms::is_quantised(form);
-    const int64_t bytes = is_quantised_ ? sizeof(int16_t) : sizeof(float);
-    elements_at_ = elements_.room<uint8_t>(rows * inputs * bytes);
-    scales_at_ = scales_.room<float>(rows * groups_);
-    offsets_at_ = offsets_.room<int32_t>(rows * groups_);
+    weight_offset_ = form == kInt8 ? forms::kInt8Offset : forms::kInt4Offset;
+    const int64_t bytes = is_quantised_ ? sizeof(Element) : sizeof(float);
+    numbers_.reshape(rows * inputs * bytes, rows * groups_);
+    if (is_quantised_) rests_.reshape(rows * inputs * bytes, rows * groups_);
+    rest_marks_ = mark_buffer_.room<uint8_t>((groups_ + kChunkGroups - 1) / kChunkGroups * rows);
+}
+
+void Activations::Part::reshape(int64_t bytes, int64_t groups) {
+    elements = element_buffer.room<uint8_t>(bytes);
+    scales = scale_buffer.room<float>(groups);
+    offsets = offset_buffer.room<int32_t>(groups);
 }
 
 int64_t Activations::tile_start(int64_t tile) const {
@@ -58,14 +37,24 @@ void Activations::put(int64_t row, const float* x) {
     const int64_t tile =
         row < in_longer ? row / (short_rows_ + 1) : longer_ + (row - in_longer) / short_rows_;
     const int64_t start = tile_start(tile), height = tile_rows(tile);
+    bool has_rest = false;
     for (int64_t g = 0; g < groups_; ++g) {
         const int64_t at = start * groups_ + g * height + row - start;  // in groups of one row
-        if (is_quantised_) {
-            auto* out = static_cast<int16_t*>(elements_at_) + at * kGroup;
-            scales_at_[at] = quantise(x + g * kGroup, out, offsets_at_ + at);
-        } else {
-            auto* out = static_cast<float*>(elements_at_) + at * kGroup;
-            std::memcpy(out, x + g * kGroup, kGroup * sizeof(float));
+        const float* group = x + g * kGroup;
+        if (!is_quantised_) {
+            auto* out = static_cast<float*>(numbers_.elements) + at * kGroup;
+            std::memcpy(out, group, kGroup * sizeof(float));
+            continue;
+        }
+        const auto place = [](const Part& part, int64_t index) {
+            return Place<Element>{static_cast<Element*>(part.elements) + index * kGroup,
+                                  part.scales + index, part.offsets + index};
+        };
+        has_rest |= quantise(group, weight_offset_, place(numbers_, at),
+                             place(rests_, row * groups_ + g));
+        if (g % kChunkGroups == kChunkGroups - 1 || g == groups_ - 1) {
+            rest_marks_[g / kChunkGroups * rows_ + row] = has_rest;
+            has_rest = false;
         }
     }
 }

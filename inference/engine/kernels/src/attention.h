@@ -13,7 +13,7 @@ namespace attention {
 
 constexpr int kTileKeys = 16;    // keys of a tile: (D, 16), a key a column
 constexpr int kBlockKeys = 64;   // keys absorbed at a time
-constexpr int kTileQueries = 6;
+constexpr int kTileQueries = simd::kLanes == 16 ? 12 : 6;  // 12 sums hide the latency
 
 // Up to `count` queries of width D and what they have gathered, in memory of the caller.
 class QueryBlock {

@@ -1,6 +1,6 @@
 // Packs matrices into the forms of forms.h and reads single outputs back.
 //
-// Works from one group of 16 outputs x 32 inputs to the next, straight from the source: nothing the
+// Works from one group of kBlock outputs x 32 inputs to the next, straight from the source: nothing the
 // size of the matrix is allocated. Blocks of outputs are shared out among the threads.
 #include <algorithm>
 #include <cmath>
@@ -16,7 +16,6 @@ namespace {
 
 using forms::kBlock;
 using forms::kGroup;
-using forms::kPairs;
 
 using Group = float[kBlock][kGroup];
 
@@ -60,14 +59,13 @@ void pack_int8(const Group& weights, uint8_t* out) {
         int32_t values[kGroup];
         divide(weights[n], to_float(scales[n]), values);
         for (int k = 0; k < kGroup; ++k) {
-            const auto byte = static_cast<int8_t>(std::clamp(values[k], -127, 127));
-            out[(k / 2 * kBlock + n) * 2 + k % 2] = static_cast<uint8_t>(byte);
+            const int value = std::clamp(values[k], -127, 127) + forms::kInt8Offset;
+            out[forms::int8_at(n, k)] = static_cast<uint8_t>(value);
         }
     }
 }
 
 void pack_int4(const Group& weights, uint8_t* out) {
-    auto* words = reinterpret_cast<uint16_t*>(out);
     auto* scales = reinterpret_cast<Bf16*>(out + kBlock * kGroup / 2);
     std::memset(out, 0, kBlock * kGroup / 2);
     for (int n = 0; n < kBlock; ++n) {
@@ -78,9 +76,9 @@ void pack_int4(const Group& weights, uint8_t* out) {
         int32_t values[kGroup];
         divide(row, to_float(scales[n]), values);
         for (int k = 0; k < kGroup; ++k) {
-            const int nibble = std::clamp(values[k], -8, 7) + 8;
-            const int quad = k / 8, pair = k / 2 % 4;
-            words[(quad * kBlock + n) * 2 + k % 2] |= static_cast<uint16_t>(nibble << (4 * pair));
+            const int value = std::clamp(values[k], -8, 7) + forms::kInt4Offset;
+            const forms::Nibble at = forms::int4_at(n, k);
+            out[at.byte] |= static_cast<uint8_t>(value << at.shift);
         }
     }
 }
@@ -136,13 +134,14 @@ void unpack_group(const uint8_t* group, int32_t form, int64_t n, float* out) {
     for (int k = 0; k < kGroup; ++k) {
         if (form == kInt8) {
             const auto* scales = reinterpret_cast<const Bf16*>(group + kBlock * kGroup);
-            const auto* weights = reinterpret_cast<const int8_t*>(group);
-            out[k] = to_float(scales[n]) * weights[(k / 2 * kBlock + n) * 2 + k % 2];
+            const int byte = group[forms::int8_at(n, k)];
+            const int weight = static_cast<int8_t>(byte - forms::kInt8Offset);
+            out[k] = to_float(scales[n]) * static_cast<float>(weight);
         } else if (form == kInt4) {
             const auto* scales = reinterpret_cast<const Bf16*>(group + kBlock * kGroup / 2);
-            const auto* words = reinterpret_cast<const uint16_t*>(group);
-            const int word = words[(k / 8 * kBlock + n) * 2 + k % 2];
-            out[k] = to_float(scales[n]) * static_cast<float>((word >> (k / 2 % 4 * 4) & 15) - 8);
+            const forms::Nibble at = forms::int4_at(n, k);
+            const int weight = (group[at.byte] >> at.shift & 15) - forms::kInt4Offset;
+            out[k] = to_float(scales[n]) * static_cast<float>(weight);
         } else if (form == kBf16) {
             out[k] = to_float(reinterpret_cast<const Bf16*>(group)[k * kBlock + n]);
         } else {
@@ -167,7 +166,7 @@ VL_EXPORT int64_t vl_packed_bytes(int64_t outputs, int64_t inputs, int32_t form)
 
 VL_EXPORT int32_t vl_pack(const void* source, int32_t is_bf16, const VlMatrix* shape,
                           uint8_t* packed) {
-    std::lock_guard<std::mutex> lock(threads::call_mutex());
+    const threads::Call call;
     if (is_bf16 != 0) {
         pack_all(static_cast<const Bf16*>(source), *shape, packed);
     } else {
@@ -178,7 +177,7 @@ VL_EXPORT int32_t vl_pack(const void* source, int32_t is_bf16, const VlMatrix* s
 
 VL_EXPORT int32_t vl_unpack_rows(const VlMatrix* matrix, const int64_t* rows, int64_t count,
                                  float* out) {
-    std::lock_guard<std::mutex> lock(threads::call_mutex());
+    const threads::Call call;
     threads::for_rows(count, [&](int64_t i, int) {
         unpack_output(*matrix, rows[i], out + i * matrix->inputs);
     });
@@ -190,3 +189,5 @@ VL_EXPORT void vl_advise_huge_pages(void* memory, int64_t bytes) {
 }
 
 VL_EXPORT int32_t vl_version() { return kAbiVersion; }
+
+VL_EXPORT int32_t vl_is_supported() { return simd::is_supported() ? 1 : 0; }

@@ -1,10 +1,10 @@
 // Multiplies: the second half of product.h.
 //
 // A unit of work is a few blocks of outputs times as many rows as lie in the second level of the
-// cache. In it, weights of 16 outputs x 512 inputs stay in the first level while all tiles of rows
-// pass; the sums of a tile of up to 6 rows x 16 outputs are in registers. With one row that is a
+// cache. In it, weights of a block x 512 inputs stay in the first level while all tiles of rows
+// pass; the sums of a tile of up to 6 rows x 1 block are in registers. With one row that is a
 // plain pass over the packed bytes, fetched ahead. With many rows int4 weights of a chunk are first
-// widened to int16, once for all tiles: a fifth quicker, where int8 gains nothing; the sums stay the
+// widened, once for all tiles: a fifth quicker, where int8 gains nothing; the sums stay the
 // same to the bit.
 #include "product.h"
 
@@ -21,7 +21,6 @@
 namespace product {
 namespace {
 
-constexpr int64_t kChunkGroups = 16;          // inputs whose weights stay in the first level
 constexpr int64_t kRowBytes = 256 * 1024;     // of activations in the second level
 constexpr int64_t kMostTiles = 16;            // in a unit: their sums lie on the stack
 constexpr int64_t kMostBlocks = 8;            // of outputs in a unit
@@ -39,29 +38,43 @@ struct Piece {
     bool is_fetched;  // the first tile fetches ahead for all
 };
 
-// totals (rows, 16) += the piece. Chunks are summed apart, which also keeps float32 sums short.
-template <class Kind, int kRows>
-void add_piece(const Piece& piece, float* totals) {
-    constexpr int64_t bytes = Kind::kGroupBytes;
-    const auto* x = static_cast<const typename Kind::Element*>(piece.x);
+// totals (rows, kBlock) += what `add(sums)` adds to the sums of a tile in registers.
+template <int kRows, class Add>
+inline void add_sums(float* totals, const Add& add) {
     Floats sums[kRows][kVectors];
     for (auto& row : sums) {
         for (auto& sum : row) sum = simd::zeros();
     }
-    for (int64_t g = 0; g < piece.groups; ++g) {
-        const uint8_t* group = piece.weights + g * bytes;
-        if (piece.is_fetched) {
-            for (int64_t i = 0; i < bytes; i += 64) simd::prefetch(group + kFetchAhead + i);
-        }
-        Kind::template add_group<kRows>(group, x + g * kRows * kGroup, piece.scales + g * kRows,
-                                        piece.offsets + g * kRows, sums);
-    }
+    add(sums);
     for (int r = 0; r < kRows; ++r) {
         for (int v = 0; v < kVectors; ++v) {
             float* at = totals + r * kBlock + v * simd::kLanes;
             simd::store(at, simd::add(simd::load(at), sums[r][v]));
         }
     }
+}
+
+// sums += group `g` of the piece.
+template <class Kind, int kRows>
+inline void add_group(const Piece& piece, int64_t g, Floats (&sums)[kRows][kVectors]) {
+    const auto* x = static_cast<const typename Kind::Element*>(piece.x) + g * kRows * kGroup;
+    Kind::template add_group<kRows>(piece.weights + g * Kind::kGroupBytes, x,
+                                    piece.scales + g * kRows, piece.offsets + g * kRows, sums);
+}
+
+// totals (rows, kBlock) += the piece. Chunks are summed apart, which also keeps float32 sums short.
+template <class Kind, int kRows>
+void add_piece(const Piece& piece, float* totals) {
+    constexpr int64_t kBytes = Kind::kGroupBytes;
+    add_sums<kRows>(totals, [&](auto& sums) {
+        for (int64_t g = 0; g < piece.groups; ++g) {
+            if (piece.is_fetched) {
+                const uint8_t* ahead = piece.weights + g * kBytes + kFetchAhead;
+                for (int64_t i = 0; i < kBytes; i += 64) simd::prefetch(ahead + i);
+            }
+            add_group<Kind, kRows>(piece, g, sums);
+        }
+    });
 }
 
 using AddPiece = void (*)(const Piece&, float*);
@@ -86,31 +99,65 @@ struct Plan {
     int64_t unit_tiles, unit_blocks, row_units;
 };
 
-// 16 outputs of one row: bias, GELU, into `out`; `count` of them exist.
-void finish(const Plan& plan, int64_t row, int64_t block, const float* totals, int64_t count) {
-    const int64_t first = block * kBlock;
-    float bias[kBlock] = {}, result[kBlock];
-    if (plan.epilogue.bias != nullptr) {
-        std::memcpy(bias, plan.epilogue.bias + first, static_cast<size_t>(count) * sizeof(float));
-    }
-    float* out = plan.out + row * plan.matrix.outputs + first;
+// A block of outputs of one row: bias, GELU, added or not.
+inline void finish_block(const Epilogue& epilogue, const float* totals, const float* bias,
+                         float* out) {
     for (int i = 0; i < kBlock; i += simd::kLanes) {
-        const Floats sum = simd::add(simd::load(totals + i), simd::load(bias + i));
-        simd::store(result + i, plan.epilogue.has_gelu ? maths::gelu(sum) : sum);
-    }
-    if (plan.epilogue.is_added) {
-        for (int64_t i = 0; i < count; ++i) out[i] += result[i];
-    } else {
-        std::memcpy(out, result, static_cast<size_t>(count) * sizeof(float));
+        Floats sum = simd::load(totals + i);
+        if (bias != nullptr) sum = simd::add(sum, simd::load(bias + i));
+        if (epilogue.has_gelu) sum = maths::gelu(sum);
+        if (epilogue.is_added) sum = simd::add(simd::load(out + i), sum);
+        simd::store(out + i, sum);
     }
 }
 
-// Some tiles of rows times 16 outputs: where their sums go.
+// The last block, of which `count` outputs exist.
+void finish_part(const Epilogue& epilogue, const float* totals, const float* bias, int64_t count,
+                 float* out) {
+    float some_bias[kBlock] = {}, some_out[kBlock] = {};
+    const auto bytes = static_cast<size_t>(count) * sizeof(float);
+    if (bias != nullptr) std::memcpy(some_bias, bias, bytes);
+    std::memcpy(some_out, out, bytes);
+    finish_block(epilogue, totals, some_bias, some_out);
+    std::memcpy(out, some_out, bytes);
+}
+
+// Block `index` of outputs of one row, into `out`.
+void finish(const Plan& plan, int64_t row, int64_t index, const float* totals) {
+    const int64_t first = index * kBlock, count = plan.matrix.outputs - first;
+    const float* bias = plan.epilogue.bias == nullptr ? nullptr : plan.epilogue.bias + first;
+    float* out = plan.out + row * plan.matrix.outputs + first;
+    if (count >= kBlock) {
+        finish_block(plan.epilogue, totals, bias, out);
+    } else {
+        finish_part(plan.epilogue, totals, bias, count, out);
+    }
+}
+
+// Some tiles of rows times a block of outputs: where their sums go.
 struct Block {
     const uint8_t* weights;
     int64_t first_tile, last_tile;
-    float* totals;  // (rows, 16)
+    float* totals;  // (rows, kBlock)
 };
+
+// totals (1, kBlock) += the rests of one row in a chunk. Row by row: they are rare, and of few rows.
+template <class Kind>
+void add_rests(const Activations& x, const uint8_t* weights, int64_t row, int64_t g,
+               int64_t groups, float* totals) {
+    using Element = typename Kind::Element;
+    const Piece rests{weights,
+                      groups,
+                      x.rest_elements<Element>(row) + g * kGroup,
+                      x.rest_scales(row) + g,
+                      x.rest_offsets(row) + g,
+                      false};
+    add_sums<1>(totals, [&](auto& sums) {
+        for (int64_t i = 0; i < groups; ++i) {
+            if (rests.scales[i] != 0) add_group<Kind, 1>(rests, i, sums);
+        }
+    });
+}
 
 // totals += all tiles times one chunk of inputs, which begins with group `g` of the rows.
 template <class Kind>
@@ -126,6 +173,12 @@ void add_chunk(const Activations& x, const Block& block, int64_t g, int64_t grou
                           tile == block.first_tile};
         choose<Kind>(rows)(piece, block.totals + (x.tile_start(tile) - first_row) * kBlock);
     }
+    for (int64_t row = first_row; row < x.tile_start(block.last_tile); ++row) {
+        if (x.has_rest(row, g)) {
+            add_rests<Kind>(x, block.weights, row, g, groups,
+                            block.totals + (row - first_row) * kBlock);
+        }
+    }
 }
 
 template <class Kind>
@@ -134,7 +187,7 @@ void add_widened_chunk(const Activations& x, Block block, int64_t g, int64_t gro
     for (int64_t i = 0; i < groups; ++i) {
         const uint8_t* group = block.weights + i * Kind::kGroupBytes;
         uint8_t* out = wide + i * Wide::kGroupBytes;
-        Kind::widen_weights(group, reinterpret_cast<int16_t*>(out));
+        Kind::widen_weights(group, out);
         std::memcpy(out + Wide::kScalesAt, group + Kind::kScalesAt, kBlock * sizeof(Bf16));
     }
     block.weights = wide;
@@ -158,9 +211,8 @@ void multiply_block(const Plan& plan, int64_t index, int64_t first_tile, int64_t
         add_chunk<Kind>(plan.x, block, g, here);
     }
     const int64_t first_row = plan.x.tile_start(first_tile);
-    const int64_t count = std::min<int64_t>(kBlock, plan.matrix.outputs - index * kBlock);
     for (int64_t row = first_row; row < plan.x.tile_start(last_tile); ++row) {
-        finish(plan, row, index, totals + (row - first_row) * kBlock, count);
+        finish(plan, row, index, totals + (row - first_row) * kBlock);
     }
 }
 
@@ -180,7 +232,8 @@ void multiply_all(const Plan& plan) {
 }
 
 Plan make_plan(const VlMatrix& matrix, const Activations& x, const Epilogue& epilogue, float* out) {
-    const int64_t element = forms::is_quantised(matrix.form) ? 2 : 4;
+    const int64_t element =
+        forms::is_quantised(matrix.form) ? sizeof(Element) : sizeof(float);
     const int64_t tile_bytes = kTileRows * matrix.inputs * element;
     const int64_t tiles = std::clamp<int64_t>(kRowBytes / tile_bytes, 1, kMostTiles);
     const int64_t row_units = (x.tiles() + tiles - 1) / tiles;
@@ -208,7 +261,7 @@ void multiply(const VlMatrix& matrix, const Activations& x, const Epilogue& epil
 VL_EXPORT int32_t vl_linear(const VlMatrix* matrix, const float* x, int64_t rows, const float* bias,
                             int32_t has_gelu, float* out) {
     static product::Activations& activations = *new product::Activations;
-    std::lock_guard<std::mutex> lock(threads::call_mutex());
+    const threads::Call call;
     try {
         activations.reshape(rows, matrix->inputs, matrix->form);
     } catch (const std::bad_alloc&) {

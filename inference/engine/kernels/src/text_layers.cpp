@@ -169,7 +169,7 @@ VL_EXPORT void* vl_text_create(const VlTextShape* shape, const VlTextLayer* laye
 }
 
 VL_EXPORT int32_t vl_text_run(void* network, const VlTextStep* step, int64_t first, int64_t last) {
-    std::lock_guard<std::mutex> lock(threads::call_mutex());
+    const threads::Call call;
     try {
         static_cast<TextNetwork*>(network)->run(*step, first, last);
     } catch (const std::bad_alloc&) {

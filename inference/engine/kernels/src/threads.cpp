@@ -107,6 +107,7 @@ uint64_t enter(Pool& p, uint64_t seen) {
 }
 
 void work(Pool& p, int index) {
+    simd::set_float_mode(simd::without_denormals(simd::float_mode()));
     uint64_t seen = 0;
     for (;;) {
         seen = enter(p, seen);
@@ -159,7 +160,11 @@ void set_count(int count) { pool().threads = std::clamp(count, 1, kMaxThreads); 
 
 int count() { return pool().threads; }
 
-std::mutex& call_mutex() { return pool().calls; }
+Call::Call() : lock_(pool().calls), float_mode_(simd::float_mode()) {
+    simd::set_float_mode(simd::without_denormals(float_mode_));
+}
+
+Call::~Call() { simd::set_float_mode(float_mode_); }
 
 void run(int64_t units, Body body, const void* context) {
     Pool& p = pool();
@@ -184,6 +189,6 @@ void run(int64_t units, Body body, const void* context) {
 }  // namespace threads
 
 VL_EXPORT void vl_set_threads(int32_t count) {
-    std::lock_guard<std::mutex> lock(threads::call_mutex());
+    const threads::Call call;
     threads::set_count(count);
 }

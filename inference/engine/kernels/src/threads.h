@@ -19,8 +19,20 @@ void set_count(int count);
 // How many threads take part at most; indices given to a loop's body are below it.
 int count();
 
-// Held by every call of the C interface that computes: calls come one after the other.
-std::mutex& call_mutex();
+// Held by every call of the C interface that computes: calls come one after the other. Meanwhile
+// numbers below 2^-126 count as 0 in the caller's thread, as they always do in workers: the processor
+// takes a hundred times as long for them, and the weights of distant keys are full of them.
+class Call {
+  public:
+    Call();
+    ~Call();
+    Call(const Call&) = delete;
+    Call& operator=(const Call&) = delete;
+
+  private:
+    std::lock_guard<std::mutex> lock_;
+    uint32_t float_mode_;
+};
 
 using Body = void (*)(const void* context, int64_t unit, int thread);
 void run(int64_t units, Body body, const void* context);

@@ -186,7 +186,7 @@ VL_EXPORT void* vl_vision_create(const VlVisionShape* shape, const VlVisionLayer
 
 VL_EXPORT int32_t vl_vision_run(void* network, const VlVisionStep* step, int64_t first,
                                 int64_t last) {
-    std::lock_guard<std::mutex> lock(threads::call_mutex());
+    const threads::Call call;
     try {
         static_cast<VisionNetwork*>(network)->run(*step, first, last);
     } catch (const std::bad_alloc&) {

@@ -31,13 +31,14 @@ GROUPED = [
     pytest.param(Quantization.INT8, 0.007, id="int8"),
     pytest.param(Quantization.INT4, 0.12, id="int4"),
 ]
-# Quantised products round the activations to 16 bits; the others only sum in another order.
+# Quantised products round the activations to 16 bits, avx512 to 8; others sum in another order.
 PRODUCT_ERROR = {
     Quantization.INT8: 1e-3,
     Quantization.INT4: 1e-3,
     Quantization.BF16: 1e-5,
     Quantization.FP32: 1e-5,
 }
+EIGHT_BITS_ERROR = 0.03
 ROWS = [1, 2, 3, 7, 16, 33, 130]
 OUTPUTS, INPUTS = 200, 544  # more than one chunk of inputs, and neither divides evenly
 OUTLIER = 1000.0
@@ -51,6 +52,20 @@ STEPS = {
 }
 
 
+def product_error(kernels: Kernels, quantization: Quantization) -> float:
+    """Return how far a product may be from the dense one, relative to its root mean square."""
+    is_quantised = quantization in {Quantization.INT8, Quantization.INT4}
+    if is_quantised and kernels.name == "avx512":
+        return EIGHT_BITS_ERROR
+    return PRODUCT_ERROR[quantization]
+
+
+def layers_error(kernels: Kernels, quantization: Quantization) -> float:
+    """Return the same behind the three layers of the tests."""
+    error_of_one = product_error(kernels, quantization)
+    return 0.08 if error_of_one == EIGHT_BITS_ERROR else 10 * error_of_one
+
+
 @pytest.mark.parametrize("rows", ROWS)
 @pytest.mark.parametrize("quantization", EVERY)
 def test_product_equals_the_dense_one(
@@ -62,7 +77,7 @@ def test_product_equals_the_dense_one(
     found = kernels.linear(x, matrix)
 
     expected = x.double() @ dense(kernels, matrix).double().T
-    assert error(found, expected) < PRODUCT_ERROR[quantization]
+    assert error(found, expected) < product_error(kernels, quantization)
 
 
 @pytest.mark.parametrize("quantization", EVERY)
@@ -76,7 +91,7 @@ def test_outputs_need_no_multiple_of_anything(
     found = kernels.linear(x, matrix)
 
     assert found.shape == (9, outputs)
-    assert error(found, x @ dense(kernels, matrix).T) < PRODUCT_ERROR[quantization]
+    assert error(found, x @ dense(kernels, matrix).T) < product_error(kernels, quantization)
 
 
 @pytest.mark.parametrize("quantization", EVERY)
@@ -88,7 +103,7 @@ def test_bias_and_gelu_follow_the_product(kernels: Kernels, quantization: Quanti
 
     plain = x @ dense(kernels, matrix).T + bias
     expected = functional.gelu(plain, approximate="tanh")
-    assert error(found, expected) < PRODUCT_ERROR[quantization]
+    assert error(found, expected) < product_error(kernels, quantization)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32], ids=["bf16", "fp32"])
@@ -155,14 +170,15 @@ def test_outliers_in_weights_cost_only_their_group(
 ) -> None:
     weight, x = random(OUTPUTS, INPUTS, seed=0), random(7, INPUTS, seed=1)
     weight[:, 5] *= OUTLIER
+    most = 5 * bound + product_error(kernels, quantization)
 
     found = kernels.linear(x, kernels.pack(weight, quantization))
 
     expected = x @ weight.T
-    assert error(found, expected) < 5 * bound
+    assert error(found, expected) < most
     x[:, :32] = 0  # without the outlier's group nothing of it is felt
     others = kernels.linear(x, kernels.pack(weight, quantization))
-    assert error(others, x @ weight.T) < 5 * bound
+    assert error(others, x @ weight.T) < most
 
 
 @pytest.mark.parametrize("quantization", EVERY)
@@ -190,7 +206,7 @@ def test_text_layers_equal_the_reference(
     kernels.text_layers(TEXT, layers).run(step, 0, len(layers))
 
     # A last bit of a bfloat16 key or value may fall the other way.
-    bound = 1e-4 if dtype is torch.float32 else 2e-2
+    bound = 1e-4 if dtype is torch.float32 else max(2e-2, layers_error(kernels, quantization))
     assert error(step.hidden, expected.hidden) < bound
     assert torch.equal(step.cache.isnan(), expected.cache.isnan())
     kept = ~expected.cache.isnan()
@@ -288,4 +304,4 @@ def test_vision_layers_equal_the_reference(
     tower.run(hidden, angles.cos(), angles.sin(), edges, 0, 2)
     tower.run(hidden, angles.cos(), angles.sin(), edges, 2, 3)
 
-    assert error(hidden, expected) < PRODUCT_ERROR[quantization] * 10
+    assert error(hidden, expected) < layers_error(kernels, quantization)
