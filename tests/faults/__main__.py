@@ -45,9 +45,7 @@ def scenarios(site: Site, *, seed: int, share: float) -> dict[str, Scenario]:
         "reloads": lambda: reloads.run(account, site.ports, runs=part(200), seed=seed),
         "repeats": lambda: repeats.run(site, times=1000),
         "stops": lambda: stops.run(site, times=part(25)),
-        "kills": lambda: worker_kills.run(
-            site, indices=range(part(worker_kills.WORDS)), seed=seed
-        ),
+        "kills": lambda: worker_kills.run(site, indices=range(part(worker_kills.WORDS)), seed=seed),
         "stalls": lambda: worker_stalls.run(site, replies=4, stall_s=30),
         "rolling": lambda: rolling.run(site, sockets=100, replies=8, seconds=60),
         "flush": lambda: store_losses.run(site, "FLUSHALL", queued=200),
@@ -93,7 +91,7 @@ async def _measure(name: str, scenario: Scenario, site: Site) -> Figure:
 
 
 def _say(text: str, to: object = None) -> None:
-    print(text, file=to or sys.stdout, flush=True)  # type: ignore[call-overload]  # noqa: T201
+    print(text, file=to or sys.stdout, flush=True)  # type: ignore[call-overload]
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.site import account_of
 from tests.faults.scenarios import cuts, reloads
+from tests.faults.site import account_of
 from tests.server.people import Person
 
 if TYPE_CHECKING:

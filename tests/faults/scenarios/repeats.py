@@ -37,6 +37,4 @@ async def run(site: Site, *, times: int) -> Figure:
 
 async def _repeat(account: Account, port: int, client_id: str, *, times: int) -> list[str]:
     async with account.connect(port) as connection:
-        return [
-            (await ask(connection, "words=3", id=client_id))["reply"] for _ in range(times)
-        ]
+        return [(await ask(connection, "words=3", id=client_id))["reply"] for _ in range(times)]

@@ -23,9 +23,7 @@ async def run(site: Site, *, sockets: int, replies: int, seconds: int) -> Figure
     count = seconds * 1000 // DECODE_MS
     account = await asyncio.to_thread(site.new_account)
     question = f"words={count} decode_ms={DECODE_MS}"
-    ids = [
-        (await start_turn(account, site.proxy_port, question))["reply"] for _ in range(replies)
-    ]
+    ids = [(await start_turn(account, site.proxy_port, question))["reply"] for _ in range(replies)]
     followers = [Follower(account, ids[number % replies]) for number in range(sockets)]
     reading = [asyncio.create_task(each.follow(lambda: site.proxy_port)) for each in followers]
     while not all(each.connections for each in followers):
