@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import connection, transaction
 from django.db.models import Count, DateTimeField, ExpressionWrapper, F, OuterRef, Q, Subquery
+from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Coalesce, Left, Length, Now
 
 from chat.errors import ErrorCode
@@ -238,7 +239,7 @@ def fail_overdue(deadline_s: float) -> list[uuid.UUID]:
     return _end_each(overdue, State.FAILED, error_code=ErrorCode.GENERATION_FAILED.value)
 
 
-def _in(seconds: float) -> ExpressionWrapper:
+def _in(seconds: float) -> ExpressionWrapper[CombinedExpression]:
     """Give a moment from now, by the database's clock."""
     return ExpressionWrapper(Now() + timedelta(seconds=seconds), output_field=DateTimeField())
 

@@ -14,6 +14,7 @@ import traceback
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from time import monotonic
+from typing import TextIO
 
 from tests.faults.figures import Figure, summary, table
 from tests.faults.scenarios import (
@@ -90,8 +91,8 @@ async def _measure(name: str, scenario: Scenario, site: Site) -> Figure:
         return Figure(name, "", 0, {}, [f"{type(error).__name__}: {error}"])
 
 
-def _say(text: str, to: object = None) -> None:
-    print(text, file=to or sys.stdout, flush=True)  # type: ignore[call-overload]
+def _say(text: str, to: TextIO | None = None) -> None:
+    print(text, file=to, flush=True)
 
 
 if __name__ == "__main__":

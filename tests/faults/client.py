@@ -115,7 +115,7 @@ class Follower:
         return self
 
     async def read(self, connection: ClientConnection, *, until: int | None = None) -> None:
-        """Resume at the offset of what is shown; take what comes to the end, or `until` an offset."""
+        """Resume behind what is shown; take what comes to the end, or `until` an offset."""
         await send(connection, type="resume", reply=self.reply, offset=len(self.shown))
         while not self.ends and (until is None or len(self.shown) < until):
             frame = json.loads(await connection.recv())

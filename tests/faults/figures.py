@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 
@@ -18,7 +18,7 @@ class Figure:
     fault: str
     goal: str
     runs: int
-    measured: dict[str, float]
+    measured: Mapping[str, float]
     wrong: list[str] = field(default_factory=list)
 
     @property

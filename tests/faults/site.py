@@ -64,7 +64,7 @@ class Site:
     def rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """Ask the database, beside the product."""
         with psycopg.connect(self.cluster.database_url, autocommit=True) as connection:
-            return connection.execute(statement, values).fetchall()  # type: ignore[arg-type]  # any text
+            return connection.execute(statement, values).fetchall()
 
     def writer_of(self, reply: str) -> Child | None:
         """Find the worker that holds this reply's lease; None while nobody does."""

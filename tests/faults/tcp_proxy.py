@@ -1,4 +1,4 @@
-"""A TCP proxy that fails on purpose: it cuts, stalls and splits what a server sends.
+"""A TCP proxy that fails on purpose: it cuts and splits what a server sends.
 
 It knows of WebSockets only where one frame from the server ends, so that a connection can be cut
 at every event boundary, or some bytes behind it. What clients send passes as it is.
@@ -20,13 +20,11 @@ class Plan:
     """What happens to one connection; nothing by default.
 
     `cut_after_frames` frames from the server pass, then `cut_after_bytes` of the next, then the
-    connection is reset. `stall_after_frames` frames pass, then nothing until `TcpProxy.release`.
-    `split_bytes` hands everything on in pieces of that size.
+    connection is reset. `split_bytes` hands everything on in pieces of that size.
     """
 
     cut_after_frames: int | None = None
     cut_after_bytes: int = 0
-    stall_after_frames: int | None = None
     split_bytes: int = CHUNK_BYTES
 
 
@@ -83,6 +81,41 @@ def _frame_length(head: bytes) -> int | None:
     return int.from_bytes(head[2:], "big") if extra else short
 
 
+class Cut:
+    """Lets a stream pass up to the place where its plan cuts it."""
+
+    def __init__(self, plan: Plan) -> None:
+        """Begin before the handshake's answer."""
+        self._plan = plan
+        self._ends = FrameEnds()
+        # How many bytes pass yet, once the frames before the cut have.
+        self._bytes_left = plan.cut_after_bytes if plan.cut_after_frames == 0 else None
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether nothing more may pass."""
+        return self._bytes_left is not None and self._bytes_left <= 0
+
+    @property
+    def frames(self) -> int:
+        """After how many frames the plan cuts; 0 where it does not."""
+        return self._plan.cut_after_frames or 0
+
+    def passing(self, data: bytes) -> bytes:
+        """Give what may pass of the next bytes."""
+        if self._plan.cut_after_frames is None:
+            return data
+        if self._bytes_left is None:
+            missing = self._plan.cut_after_frames - self._ends.frames
+            found = self._ends.advance(data)
+            if len(found) < missing:
+                return data
+            self._bytes_left = found[missing - 1] + self._plan.cut_after_bytes
+        passed = data[: self._bytes_left]
+        self._bytes_left -= len(passed)
+        return passed
+
+
 @dataclass
 class TcpProxy:
     """Listens on a port of its own, inside `async with`; each connection asks for its plan."""
@@ -91,7 +124,6 @@ class TcpProxy:
     next_plan: Callable[[], Plan] = Plan
     port: int = 0
     cut_after: list[int] = field(default_factory=list)  # how many frames had passed at each cut
-    _released: asyncio.Event = field(default_factory=asyncio.Event)
     _server: asyncio.Server | None = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -108,10 +140,6 @@ class TcpProxy:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def release(self) -> None:
-        """Let stalled connections go on."""
-        self._released.set()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -149,28 +177,13 @@ class TcpProxy:
     async def _carry_back(
         self, plan: Plan, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        ends = FrameEnds()
-        budget: int | None = None  # bytes to pass before the cut, once its frame has come
-        if plan.cut_after_frames == 0:
-            budget = plan.cut_after_bytes
+        cut = Cut(plan)
         while data := await reader.read(CHUNK_BYTES):
-            if budget is None and plan.cut_after_frames is not None:
-                before = ends.frames
-                found = ends.advance(data)
-                if ends.frames >= plan.cut_after_frames:
-                    budget = found[plan.cut_after_frames - before - 1] + plan.cut_after_bytes
-            elif plan.stall_after_frames is not None:
-                ends.advance(data)
-            passed = data if budget is None else data[:budget]
+            passed = cut.passing(data)
             await _write_split(writer, passed, plan.split_bytes)
-            if budget is not None:
-                budget -= len(passed)
-                if budget <= 0:
-                    assert plan.cut_after_frames is not None
-                    self.cut_after.append(plan.cut_after_frames)
-                    return
-            if plan.stall_after_frames is not None and ends.frames >= plan.stall_after_frames:
-                await self._released.wait()
+            if cut.is_reached:
+                self.cut_after.append(cut.frames)
+                return
 
 
 async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -62,7 +62,7 @@ class Installation:
 
 @dataclass
 class Cluster:
-    """The processes of an installation. All of them are started by the thread that calls `start`."""
+    """The processes of an installation, all started by the thread that calls `start`."""
 
     installation: Installation
     say: Callable[[str, str], None]

@@ -1,4 +1,4 @@
-"""Redis and PostgreSQL of a cluster's own: prepared in its folder, reached from this machine alone."""
+"""A cluster's own Redis and PostgreSQL: kept in its folder, reached from this machine alone."""
 
 from __future__ import annotations
 

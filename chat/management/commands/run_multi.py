@@ -22,7 +22,7 @@ class Command(BaseCommand):
     """Runs Redis, PostgreSQL, web processes, workers and a proxy, and starts again what dies."""
 
     help = "Run many instances here; prints “Ready at …” once a question would be answered."
-    requires_system_checks: list[str] = []  # its processes check for themselves
+    requires_system_checks = ()  # its processes check for themselves
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Take the numbers of processes."""

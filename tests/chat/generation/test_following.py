@@ -84,8 +84,8 @@ def test_a_waiting_reply_has_its_place_in_the_queue(alice: User, bob: User) -> N
 def test_a_waiting_reply_says_about_how_long_by_the_recent_ones(alice: User) -> None:
     for seconds in (4, 8):
         began = timezone.now()
-        ended = {"started_at": began, "ended_at": began + timedelta(seconds=seconds)}
-        a_reply(alice, state="done", finish_reason="stop", **ended)
+        ended = began + timedelta(seconds=seconds)
+        a_reply(alice, state="done", finish_reason="stop", started_at=began, ended_at=ended)
     a_reply(alice, waiting_s=9)
     reply = a_reply(alice, waiting_s=1)
 

@@ -25,6 +25,7 @@ WORDS = 40
 # stages, between them a stage a second, behind them the end.
 QUESTION = f"words={WORDS} decode_ms=60 prefill_ms=400"
 LAST_FRAME = WORDS + 6
+COVERING = 10  # a busy machine gathers words into one event; so often it will not
 TEXT = words(WORDS)
 LONGEST_INSIDE_BYTES = 60
 SPLITS_BYTES = (1, 7, 65_536)
@@ -60,7 +61,7 @@ async def run(account: Account, port: int, *, runs: int, seed: int) -> Figure:
             wrong += [f"run {number} (seed {seed}): {fault}" for fault in follower.faults]
             wrong += [f"run {number}: another text"] * (follower.end.get("content") != TEXT)
     never = [boundary for boundary in range(WORDS) if not cuts[boundary]]
-    if runs >= LAST_FRAME and never:
+    if runs >= COVERING * LAST_FRAME and never:
         wrong.append(f"never cut behind event {never}")
     measured = {"boundaries": len(cuts), "cuts": cuts.total(), "wrong": len(wrong)}
     return Figure(FAULT, GOAL, runs, measured, wrong)
