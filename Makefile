@@ -11,7 +11,7 @@ SOURCES := chat inference tests vlsite manage.py setup.py
 # busily, and examining the demo model took 210 s instead of 32.
 PARALLEL_PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 # Debian's packages for many instances, by a command of each.
-STORES := redis-server pg_ctlcluster caddy
+STORES := redis-server postgres caddy
 KERNELS := $(wildcard inference/engine/kernels/src/*)
 
 .DEFAULT_GOAL := help
@@ -48,7 +48,7 @@ secrets: ## Make the secrets of docker-compose.yml.
 	@vlsite/deploy/make_secrets.sh
 
 test: ## Install what the tests need and run all of them.
-	@tests/install_system_packages.sh chromium node npm g++ redis-server postgres
+	@tests/install_system_packages.sh chromium node npm g++ $(STORES)
 	@$(MAKE) --no-print-directory $(VENV)/.installed-test
 	@$(MAKE) --no-print-directory lint types scripts
 	$(PARALLEL_PYTEST) -q

@@ -3,10 +3,12 @@
 set -euo pipefail
 
 declare -A package_of=([chromium]=chromium [node]=nodejs [npm]=npm [g++]=g++
-  [redis-server]=redis-server [postgres]=postgresql)
+  [redis-server]=redis-server [postgres]=postgresql [caddy]=caddy)
 missing=()
 for command in "$@"; do
-  PATH="$PATH$(printf ':%s' /usr/lib/postgresql/*/bin)" command -v "$command" >/dev/null || missing+=("${package_of[$command]}")
+  # Debian keeps the programs of each PostgreSQL beside the path.
+  PATH="$PATH$(printf ':%s' /usr/lib/postgresql/*/bin)" command -v "$command" >/dev/null \
+    || missing+=("${package_of[$command]}")
 done
 [ ${#missing[@]} -eq 0 ] && exit 0
 

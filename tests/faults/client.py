@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 Frame = dict[str, Any]
+AT_WORK = ("vision", "prefill", "decode")
 RETRY_S = 0.05
 OPEN_TIMEOUT_S = 20.0
 # What a person's browser tries again after; anything else is a fault of the test.
@@ -81,7 +82,8 @@ class Follower:
     """Shows one reply as a page does, over as many connections as it takes.
 
     `faults` holds what broke a promise: shown text that changed or is no prefix of the final one,
-    an error instead of an end, a checksum that differs.
+    an error instead of an end, a checksum that differs. `moments` are those at which a worker was
+    seen at work, by text or stage, each with the length of the text shown.
     """
 
     account: Account
@@ -127,6 +129,8 @@ class Follower:
             self.ends.append(frame)
         elif frame["type"] == "status":
             self.stages.append(frame)
+            if frame["stage"] in AT_WORK:
+                self.moments.append((monotonic(), len(self.shown)))
         elif frame["type"] == "partial":
             if frame["offset"] > len(self.shown):  # frames were lost: the protocol's own way out
                 await send(connection, type="resume", reply=self.reply, offset=len(self.shown))
