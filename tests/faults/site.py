@@ -8,6 +8,7 @@ import socket
 import sys
 from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,8 @@ class Site:
 
     cluster: Cluster
     log: deque[str]
+    # A process ends with the thread that started it, so this one lives as long as the site.
+    _starter: ThreadPoolExecutor
     _people: int = 0
 
     @property
@@ -76,10 +79,14 @@ class Site:
         workers = self.cluster.named("worker")
         return next((each for each in workers if each.process and each.process.pid == pid), None)
 
+    def start(self, child: Child) -> None:
+        """Start a process that ended; call it from any thread."""
+        self._starter.submit(child.start).result()
+
     def kill(self, child: Child) -> None:
         """End a process without a chance to say goodbye, and start it again at once."""
         child.kill()
-        child.start()
+        self.start(child)
 
     def restart(self, child: Child) -> float:
         """End a process gracefully and start it again; returns how long its end took, in s."""
@@ -88,7 +95,7 @@ class Site:
         forced = child.stop(STOP_S)
         took_s = os.times().elapsed - began
         assert not forced, f"{child.name} needed force: {child.lines[-5:]}"
-        child.start()
+        self.start(child)
         child.wait_ready(READY_S)
         return took_s
 
@@ -97,7 +104,7 @@ class Site:
         for child in self.cluster.named("worker"):
             child.stop(STOP_S)
             child.environment = {**child.environment, "VL_SLOTS": str(slots)}
-            child.start()
+            self.start(child)
         for child in self.cluster.named("worker"):
             child.wait_ready(READY_S)
 
@@ -130,11 +137,12 @@ def running_site(folder: Path) -> Iterator[Site]:
         ),
     )
     cluster = Cluster(installation, lambda name, line: log.append(f"{name}: {line}"))
-    try:
-        cluster.start()
-        yield Site(cluster, log)
-    finally:
-        for child in cluster.children.values():
-            if child.is_running:
-                child.send_signal(signal.SIGCONT)  # one that a scenario stopped could not end
-        cluster.stop()
+    with ThreadPoolExecutor(max_workers=1) as starter:
+        try:
+            starter.submit(cluster.start).result()
+            yield Site(cluster, log, starter)
+        finally:
+            for child in cluster.children.values():
+                if child.is_running:
+                    child.send_signal(signal.SIGCONT)  # one that a scenario stopped could not end
+            cluster.stop()

@@ -93,7 +93,7 @@ async def _kill_once(
     in_prefill = sum(
         follower in followers[-IN_PREFILL:] and not index for follower, index, _ in hit
     )
-    await asyncio.to_thread(victim.start)
+    await asyncio.to_thread(site.start, victim)
     await asyncio.gather(*tasks)
     await asyncio.to_thread(victim.wait_ready, 60.0)
     return hit, in_prefill
