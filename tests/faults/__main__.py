@@ -49,9 +49,9 @@ def scenarios(site: Site, *, seed: int, share: float) -> dict[str, Scenario]:
         "kills": lambda: worker_kills.run(site, indices=range(part(worker_kills.WORDS)), seed=seed),
         "stalls": lambda: worker_stalls.run(site, replies=4, stall_s=30),
         "rolling": lambda: rolling.run(site, sockets=100, replies=8, seconds=60),
-        "flush": lambda: store_losses.run(site, "FLUSHALL", queued=200),
-        "redis": lambda: store_losses.run(site, "Redis restart", queued=200),
-        "postgres": lambda: store_losses.run(site, "PostgreSQL restart", queued=200),
+        "flush": lambda: store_losses.run(site, "FLUSHALL", queued=200, hold_s=24),
+        "redis": lambda: store_losses.run(site, "Redis restart", queued=200, hold_s=24),
+        "postgres": lambda: store_losses.run(site, "PostgreSQL restart", queued=200, hold_s=24),
         "fairness": lambda: fairness.run(site, queued=50, slots=4),
     }
 

@@ -107,8 +107,9 @@ class Follower:
                 async with self.account.connect(next_port()) as connection:
                     self.connections += 1
                     await self.read(connection)
-            except InvalidHandshake as error:  # refused while a server starts or a proxy has none
-                if _status(error) not in (None, 502, 503):
+            # Refused while a server starts, a proxy has none, or nobody can be looked up.
+            except InvalidHandshake as error:
+                if _status(error) not in (None, 500, 502, 503):
                     raise
                 await asyncio.sleep(RETRY_S)
             except LOST:

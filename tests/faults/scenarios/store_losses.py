@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import redis
 
-from tests.faults.client import Account, Follower, start_turn
+from tests.faults.client import Account, Follower, ask
 from tests.faults.figures import Figure
 from tests.faults.scripted import words
 
@@ -20,8 +20,9 @@ GOAL = "0 lost; sockets open"
 RUNNING = 4
 WORDS = 12
 QUESTION = f"words={WORDS} decode_ms=40"
-BETWEEN_S = 0.5  # a reply's own time, so that some are being written whenever it happens
 PEOPLE = 8
+LOOK_S = 0.05
+STATES = "SELECT state, count(*) FROM chat_reply GROUP BY state"
 
 
 def flush(site: Site) -> None:
@@ -47,33 +48,44 @@ LOSSES: dict[str, Callable[[Site], None]] = {
 }
 
 
-async def run(site: Site, loss: str, *, queued: int) -> Figure:
-    """Let so many replies wait and four be written, lose the store, and read all to their ends."""
+async def run(site: Site, loss: str, *, queued: int, hold_s: float) -> Figure:
+    """Let so many replies wait and four be written, lose the store, and read all to their ends.
+
+    The four hold their slots for `hold_s`: until all have asked, and all sockets are open.
+    """
     await asyncio.to_thread(site.set_slots, RUNNING // 2)
     accounts = [await asyncio.to_thread(site.new_account) for _ in range(PEOPLE)]
-    count = queued + RUNNING
-    followers = [
-        await _ask(site, accounts[number % PEOPLE], site.ports[number % len(site.ports)])
-        for number in range(count)
-    ]
+    held = f"words={WORDS} decode_ms={hold_s * 1000 / WORDS:.0f}"
+    followers = await _ask(accounts[0], site.ports[0], held, times=RUNNING)
+    while (await _states(site)).get("running", 0) < RUNNING:
+        await asyncio.sleep(LOOK_S)
+    shares = [len(range(number, queued, PEOPLE)) for number in range(PEOPLE)]
+    asked = await asyncio.gather(
+        *(
+            _ask(account, port, QUESTION, times=times)
+            for account, port, times in zip(accounts, site.ports * PEOPLE, shares, strict=False)
+        )
+    )
+    followers += [follower for each in asked for follower in each]
     reading = [
         asyncio.create_task(follower.follow(lambda port=port: port))  # type: ignore[misc]
-        for follower, port in zip(followers, site.ports * count, strict=False)
+        for follower, port in zip(followers, site.ports * len(followers), strict=False)
     ]
-    await asyncio.sleep(BETWEEN_S)
-    states = dict(
-        await asyncio.to_thread(site.rows, "SELECT state, count(*) FROM chat_reply GROUP BY state")
-    )
+    while not all(each.connections for each in followers):
+        await asyncio.sleep(LOOK_S)
+    states = await _states(site)
     await asyncio.to_thread(LOSSES[loss], site)
     await asyncio.gather(*reading)
     wrong = [fault for each in followers for fault in each.faults]
     wrong += ["another text" for each in followers if each.end.get("content") != words(WORDS)]
     reconnects = sum(each.connections - 1 for each in followers)
+    if (states.get("queued", 0), states.get("running", 0)) != (queued, RUNNING):
+        wrong.append(f"it came when there were {states}")
     if reconnects and loss != "PostgreSQL restart":
         wrong.append(f"{reconnects} sockets were closed")
     measured = {
-        "replies": count,
-        "open": states.get("queued", 0) + states.get("running", 0),
+        "replies": len(followers),
+        "queued": states.get("queued", 0),
         "running": states.get("running", 0),
         "lost": sum(not each.ends for each in followers),
         "reconnects": reconnects,
@@ -81,6 +93,12 @@ async def run(site: Site, loss: str, *, queued: int) -> Figure:
     return Figure(f"{loss} with {queued} queued and {RUNNING} running", GOAL, 1, measured, wrong)
 
 
-async def _ask(site: Site, account: Account, port: int) -> Follower:
-    accepted = await start_turn(account, port, QUESTION)
-    return Follower(account, accepted["reply"])
+async def _ask(account: Account, port: int, text: str, *, times: int) -> list[Follower]:
+    """Ask over one socket; nobody reads there."""
+    async with account.connect(port) as connection:
+        asked = [await ask(connection, text) for _ in range(times)]
+    return [Follower(account, accepted["reply"]) for accepted in asked]
+
+
+async def _states(site: Site) -> dict[str, int]:
+    return dict(await asyncio.to_thread(site.rows, STATES))
