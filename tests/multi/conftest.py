@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +16,6 @@ from tests.server.people import Person
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.redis.server import RedisServer
     from tests.server.people import Socket
@@ -23,12 +25,16 @@ __all__ = ["redis_server"]
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+def postgres() -> Iterator[Postgres]:
     """Start one cluster for all; who stops it, starts it again."""
-    cluster = Postgres(tmp_path_factory.mktemp("postgres"))
+    # Its user has to reach it, and pytest closes its own folders to others, again and again.
+    folder = Path(tempfile.mkdtemp(prefix="vl-postgres-"))
+    folder.chmod(0o755)
+    cluster = Postgres(folder)
     cluster.start()
     yield cluster
     cluster.stop()
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")
