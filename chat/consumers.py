@@ -14,6 +14,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.utils import translation
 
 from chat import access, protocol
+from chat.drain import drain
 from chat.errors import ChatError, ErrorCode
 from chat.generation import following, local
 from chat.generation.info import info_frame
@@ -47,8 +48,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
     """`/ws/chat/`: one socket of a signed-in person, for all of their conversations.
 
     Frames in: message, stop, resume, open, close, ping. Frames out: info, accepted, status,
-    partial, final, error, conversation, pong. Close codes: 1009 frame over 1 MiB, 4401 signed
-    out. The contract is docs/protocol.md.
+    partial, final, error, conversation, pong. Close codes: 1009 frame over 1 MiB, 1012 the
+    server restarts, 4401 signed out. The contract is docs/protocol.md.
     """
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -72,6 +73,10 @@ class ChatConsumer(AsyncWebsocketConsumer):
         if not scope["user"].is_authenticated:
             await self._end_session()
             return
+        if drain.is_draining:
+            await self._restart()
+            return
+        drain.add(self, self._restart)
         self.user: User = scope["user"]
         relay.bind()
         session_watch.add(
@@ -258,7 +263,10 @@ class ChatConsumer(AsyncWebsocketConsumer):
         )
 
     async def _close(self, code: CloseCode) -> None:
-        await self.close(int(code))  # Daphne's WebSocket library takes no subclass of int
+        await self.close(int(code))
+
+    async def _restart(self) -> None:
+        await self._close(CloseCode.RESTARTING)
 
     async def _end_session(self) -> None:
         await self._send_error(ChatError(ErrorCode.UNAUTHENTICATED))
@@ -275,6 +283,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         await self.channel_layer.group_discard(group, self.channel_name)
 
     async def _clean_up(self) -> None:
+        drain.discard(self)
         session_watch.discard(self)
         if self._ticker is not None:
             self._ticker.cancel()

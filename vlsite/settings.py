@@ -250,6 +250,7 @@ VL_DECODE_BYTES = env.integer("VL_DECODE_BYTES", 2**29, low=2**28, high=2**36)
 VL_DECODE_S = env.integer("VL_DECODE_S", 20, low=1, high=250)
 VL_DECODE_PROCESSES = env.integer("VL_DECODE_PROCESSES", 2, low=1, high=64)
 VL_QUEUE_REPLIES = env.integer("VL_QUEUE_REPLIES", 200, low=1, high=100_000)
+VL_DRAIN_S = env.integer("VL_DRAIN_S", 5, low=0, high=20)
 VL_REPLY_DEADLINE_S = env.integer("VL_REPLY_DEADLINE_S", 1800, low=10, high=86_400)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2_621_440

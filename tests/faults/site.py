@@ -125,6 +125,7 @@ def running_site(folder: Path) -> Iterator[Site]:
             "VL_BACKEND": "scripted",
             "VL_SLOTS": "8",
             "VL_QUEUE_REPLIES": "1000",
+            "VL_DRAIN_S": "2",
             "HF_HUB_OFFLINE": "1",
             "PYTHONPATH": str(ROOT),
         },

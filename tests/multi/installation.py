@@ -35,6 +35,7 @@ class Installation:
             "DATABASE_URL": self.database_url,
             "DIE_FILE": str(self.die_file),
             "VL_DATABASE_CONNECTIONS": "12",
+            "VL_DRAIN_S": "1",
             **self.environment,
         }
 

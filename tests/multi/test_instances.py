@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import signal
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import requests
+from websockets.exceptions import ConnectionClosed
 
+from chat.protocol import CloseCode
 from tests.multi.test_takeover import EVERY_WORD, ask_slowly, row_of
+from tests.server.people import TIMEOUT_S, Person
 
 if TYPE_CHECKING:
     from tests.multi.installation import Installation
     from tests.multi.postgres import Postgres
     from tests.redis.server import RedisServer
-    from tests.server.people import Person, Socket
+    from tests.server.people import Socket
     from tests.server.processes import Product
 
 pytestmark = [pytest.mark.multi, pytest.mark.redis]
@@ -84,6 +89,32 @@ def test_a_redis_that_forgets_everything_costs_no_text(
 
     assert final["content"] == EVERY_WORD
     assert EVERY_WORD.startswith(text)
+
+
+def test_a_web_process_that_is_told_to_end_says_so_and_sends_its_sockets_elsewhere(
+    installation: Installation, alice_at_home: Person
+) -> None:
+    leaving = installation.start_web()
+    assert leaving.process is not None
+    person = Person(leaving.url)
+    person.http.cookies.update(alice_at_home.http.cookies)
+    with person.connect() as socket:
+        leaving.process.send_signal(signal.SIGTERM)
+        while (ready := ask_ready(leaving)).status_code == 200:
+            pass  # the signal is on its way
+        with pytest.raises(ConnectionClosed) as closed:
+            socket.read_to_the_end()
+
+    assert (ready.status_code, ready.json()["draining"]) == (503, True)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == CloseCode.RESTARTING
+    assert leaving.exit_status() == 0
+    assert "Traceback" not in str(leaving.log)
+
+
+def ask_ready(web: Product) -> requests.Response:
+    """Ask as a proxy does."""
+    return requests.get(f"{web.url}/readyz", timeout=TIMEOUT_S)
 
 
 def test_a_restarted_database_costs_no_text(

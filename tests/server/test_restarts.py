@@ -11,6 +11,7 @@ import pytest
 import requests
 from websockets.exceptions import ConnectionClosed
 
+from chat.protocol import CloseCode
 from tests.server.people import Person
 from tests.server.processes import MANAGE, PACED
 
@@ -70,9 +71,12 @@ def test_a_reply_cut_off_by_the_end_of_the_server_is_finished_by_the_next(
         # More than a checkpoint's worth, so that the row holds a part of it.
         seen = before.read_words(accepted["reply"], 18)
         product.end(how)
-        with pytest.raises(ConnectionClosed):
+        with pytest.raises(ConnectionClosed) as closed:
             before.read_to_the_end()
-    if how == signal.SIGKILL:
+    if how == signal.SIGTERM:
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == CloseCode.RESTARTING
+    else:
         product.change_row(LET_THE_LEASE_RUN_OUT)
 
     product.start(command=PACED)

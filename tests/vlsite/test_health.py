@@ -41,7 +41,8 @@ def test_ready_when_everything_is(client: Client) -> None:
 
     assert response.status_code == 200
     assert response.json() == {
-        "ready": True, "database": True, "channel_layer": True, "model": True,
+        "ready": True, "draining": False,
+        "database": True, "channel_layer": True, "model": True,
     }  # fmt: skip
 
 
@@ -53,7 +54,8 @@ def test_not_ready_before_the_model_is(client: Client, model: SimpleNamespace) -
 
     assert response.status_code == 503
     assert response.json() == {
-        "ready": False, "database": True, "channel_layer": True, "model": False,
+        "ready": False, "draining": False,
+        "database": True, "channel_layer": True, "model": False,
     }  # fmt: skip
 
 
@@ -71,6 +73,16 @@ def test_not_ready_without_a_channel_layer(client: Client, monkeypatch: pytest.M
     monkeypatch.setattr(health, "get_channel_layer", lambda: None)
 
     assert client.get("/readyz").json()["channel_layer"] is False
+
+
+@pytest.mark.django_db
+def test_not_ready_while_it_drains(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health.drain, "is_draining", True)
+
+    response = client.get("/readyz")
+
+    assert response.status_code == 503
+    assert response.json()["draining"] is True
 
 
 @pytest.mark.django_db

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import signal
 import socket
 import threading
 import time
@@ -13,8 +15,10 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.module_loading import import_string
 
+from chat.drain import drain
 from chat.generation import local
 from inference.service import Phase
+from vlsite.socket_closing import ClosingProtocol
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +26,9 @@ PING_INTERVAL_S = 20
 PING_TIMEOUT_S = 30
 NO_TIMEOUT = -1
 LISTEN_POLL_S = 0.05
+# Behind a proxy that asks for /readyz every second: after so long it sends nothing new.
+NOTICE_S = 2.0
+FINISH_S = 5.0  # what requests under way get, and sockets for saying goodbye
 
 
 class Command(BaseCommand):
@@ -30,7 +37,7 @@ class Command(BaseCommand):
     help = "Serve the product; prints “Ready at …” once a question would be answered."
 
     def handle(self, **_options: Any) -> None:
-        """Serve until SIGTERM or Ctrl-C.
+        """Serve until SIGTERM or Ctrl-C; a second one ends it at once.
 
         Raises:
             CommandError: the port is taken or not allowed.
@@ -47,12 +54,17 @@ class Command(BaseCommand):
             ping_interval=PING_INTERVAL_S,
             ping_timeout=PING_TIMEOUT_S,
             server_name="",
+            signal_handlers=False,  # Daphne's cancel everything at once
         )
+
         # A frame over the limit earns close code 1009 instead of a dropped connection. The
         # second option restates Daphne's own: vlsite.origins judges origins, `null` too.
-        server.ready_callable = lambda: server.ws_factory.setProtocolOptions(
-            failByDrop=False, allowNullOrigin=True
-        )
+        def prepare() -> None:
+            server.ws_factory.protocol = ClosingProtocol
+            server.ws_factory.setProtocolOptions(failByDrop=False, allowNullOrigin=True)
+            _end_on_signals(server)
+
+        server.ready_callable = prepare
         threading.Thread(target=self._announce, args=(server,), daemon=True).start()
         try:
             server.run()
@@ -74,6 +86,35 @@ class Command(BaseCommand):
         shown = f"[{host}]" if ":" in host else host
         self.stdout.write(f"Ready at http://{shown}:{port}/")
         self.stdout.flush()
+
+
+def _end_on_signals(server: Server) -> None:
+    """Drain on the first SIGTERM or Ctrl-C, stop on the second."""
+    loop = asyncio.get_event_loop()  # the reactor's; it does not run yet
+    leaving: list[asyncio.Task[None]] = []
+
+    def leave() -> None:
+        if leaving:
+            server.stop()
+        else:
+            leaving.append(loop.create_task(_leave(server)))
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, leave)
+
+
+async def _leave(server: Server) -> None:
+    """Send the sockets elsewhere, let requests end, and stop."""
+    has_others = bool(settings.REDIS_URL)
+    await drain.run(
+        notice_s=NOTICE_S if has_others else 0.0,
+        spread_s=settings.VL_DRAIN_S if has_others else 0.0,
+    )
+    running = [details.get("application_instance") for details in server.connections.values()]
+    serving = [each for each in running if each is not None and not each.done()]
+    if serving:
+        await asyncio.wait(serving, timeout=FINISH_S)
+    server.stop()
 
 
 def _check_free(host: str, port: int) -> None:
