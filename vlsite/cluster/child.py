@@ -13,7 +13,7 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -74,9 +74,8 @@ class Child:
             errors="replace",
             start_new_session=True,
         )
-        assert self.process.stdout is not None  # noqa: S101 - it is a pipe
         threading.Thread(
-            target=self._read, args=(self.process.stdout,), name=f"log-{self.name}", daemon=True
+            target=self._read, args=(self.process,), name=f"log-{self.name}", daemon=True
         ).start()
 
     def wait_ready(self, timeout_s: float) -> None:
@@ -120,13 +119,15 @@ class Child:
         if self.process is not None:
             self.process.wait()
 
-    def _read(self, output: IO[str]) -> None:
-        with output:
-            for line in output:
+    def _read(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None  # noqa: S101 - it is a pipe
+        with process.stdout:
+            for line in process.stdout:
                 self._hear(line.rstrip("\n"))
         with self._changed:
-            self._is_silent = True
-            self._changed.notify_all()
+            if process is self.process:  # else its successor has begun to speak already
+                self._is_silent = True
+                self._changed.notify_all()
 
     def _hear(self, line: str) -> None:
         self.say(self.name, line)
