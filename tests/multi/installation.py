@@ -41,8 +41,8 @@ class Installation:
 
     @property
     def die_file(self) -> Path:
-        """Where workers read when to die."""
-        return self.folder / "die"
+        """Where its workers read when to die; another installation in the folder has its own."""
+        return self.folder / f"die-{self.database_url.rpartition('/')[2]}"
 
     def die_at(self, moment: str) -> None:
         """Let the next first attempt die at that number of tokens, or at `prefill`."""
