@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 from playwright.sync_api import Locator, expect
 
 from tests.browser.pages import ChatPage, red_circle
 from tests.browser.server import ServerProcess
 
+EXAMPLE = Path("chat/static/chat/img/example.png")
 BOXES_WIDE = 0.5  # the share of the picture that the first box of the script spans
 
 
@@ -51,6 +53,7 @@ def test_boxes_lie_where_the_model_says_on_a_desk_and_on_a_phone(
         assert abs(box["width"] / picture["width"] - BOXES_WIDE) < 0.01
         assert abs((box["x"] - picture["x"]) / picture["width"] - 0.25) < 0.01
         assert abs((box["y"] - picture["y"]) / picture["height"] - 0.25) < 0.01
+        marks(alice).first.scroll_into_view_if_needed()
         alice.shot(f"grounding-{size['width']}")
 
 
@@ -70,6 +73,9 @@ def test_hovering_joins_box_legend_and_text(alice: ChatPage) -> None:
     expect(chip).not_to_have_class("legend__chip--on")
     expect(alice.page.locator(".pointed--on")).to_have_text("red circle")
     alice.shot("grounding-hover")
+    alice.questions.locator("[data-text]").hover()
+    expect(alice.page.locator(".pointed--on")).to_have_count(0)
+    assert alice.page.evaluate(lit) == []
 
 
 def test_marks_are_hidden_copied_and_saved(alice: ChatPage) -> None:
@@ -112,3 +118,16 @@ def test_an_answer_without_a_picture_draws_nothing(alice: ChatPage) -> None:
     alice.ask("where is it?")
     alice.expect_answered()
     expect(alice.page.locator("[data-grounded]")).to_have_count(0)
+
+
+def test_marks_go_to_the_picture_that_the_answer_names(alice: ChatPage) -> None:
+    alice.paste_picture(red_circle())
+    alice.choose_pictures(("example.png", EXAMPLE.read_bytes(), "image/png"))
+    alice.expect_uploaded(2)
+    alice.ask("In which of them?")
+    alice.expect_answered()
+    second = alice.questions.locator("[data-picture]").nth(1)
+    expect(alice.page.locator("[data-grounded]")).to_have_count(1)
+    shown = alice.page.locator("[data-grounded-image]")
+    expect(shown).to_have_js_property("src", f"{alice.url}{second.get_attribute('data-full')}")
+    expect(alice.page.locator("[data-chip]")).to_have_text("Place 1")

@@ -4,8 +4,6 @@ import { test } from "node:test";
 import {
   coordinateMode,
   coordinateSpace,
-  fromShares,
-  regionText,
   resizedFor,
   toShares,
 } from "../../chat/static/chat/js/coordinates.js";
@@ -112,13 +110,6 @@ test("absolute coordinates count pixels of the picture as it was resized", () =>
   assert.deepEqual(resizedFor({ width: 10, height: 10 }, "fast"), { width: 56, height: 56 });
   const space = coordinateSpace("Qwen2.5-VL", { width: 4000, height: 3000 }, "fast");
   assert.deepEqual(toShares([252, 182], space), [0.5, 0.5]);
-});
-
-test("a region goes to the model in the form that it writes itself", () => {
-  const space = coordinateSpace("Qwen3-VL", { width: 64, height: 64 }, "fast");
-  assert.equal(regionText([0.1, 0.25, 0.5, 1.5], space), '{"bbox_2d": [100, 250, 500, 1000]}');
-  assert.equal(regionText([0.3333, -1], space), '{"point_2d": [333, 0]}');
-  assert.deepEqual(fromShares(toShares([123, 456, 789, 999], space), space), [123, 456, 789, 999]);
 });
 
 const PICTURE = { id: "p.png", width: 200, height: 100 };

@@ -1,5 +1,5 @@
 /**
- * From a model's coordinates to shares of the picture (0 to 1) and back. Qwen3-VL counts from 0 to
+ * From a model's coordinates to shares of the picture (0 to 1). Qwen3-VL counts from 0 to
  * 1000 over the picture as people see it; Qwen2.5-VL counts pixels of the picture as it was resized
  * for the model, which depends on the detail that was asked for. Pure.
  */
@@ -74,27 +74,6 @@ export function resizedFor({ width, height }, detail) {
  */
 export function toShares(values, { size }) {
   return values.map((value, i) => within(value / (i % 2 ? size.height : size.width)));
-}
-
-/**
- * Shares of the picture as the model writes them: whole numbers.
- * @param {number[]} shares
- * @param {CoordinateSpace} space
- * @returns {number[]}
- */
-export function fromShares(shares, { size }) {
-  return shares.map((share, i) => Math.round(within(share) * (i % 2 ? size.height : size.width)));
-}
-
-/**
- * A region in the form in which the model itself writes one: what a question can hold.
- * @param {number[]} shares of a point or a box
- * @param {CoordinateSpace} space
- * @returns {string}
- */
-export function regionText(shares, space) {
-  const key = shares.length === 2 ? "point_2d" : "bbox_2d";
-  return `{"${key}": [${fromShares(shares, space).join(", ")}]}`;
 }
 
 /** @param {number} share */

@@ -20,6 +20,8 @@ export class GroundingView {
   #options;
   /** @type {WeakMap<Element, Drawn>} */
   #drawn = new WeakMap();
+  /** @type {Element | null} the answer with a mark that is set off */
+  #lit = null;
 
   /**
    * @param {Element} list
@@ -96,6 +98,7 @@ export class GroundingView {
   #emphasise(answer, mark) {
     const drawn = this.#drawn.get(answer);
     if (!drawn) return;
+    this.#lit = mark && answer;
     for (const figure of drawn.figures.values()) figure.emphasise(mark);
     highlight(mark ? this.#ranges(answer, drawn)[drawn.marks.indexOf(mark)] : undefined);
   }
@@ -108,10 +111,14 @@ export class GroundingView {
 
   /** @param {PointerEvent} event */
   #pointed(event) {
-    const body = /** @type {Element} */ (event.target).closest("[data-body]");
-    const answer = body?.closest("[data-message]");
+    const target = /** @type {Element} */ (event.target);
+    if (target.closest("[data-grounded]")) return; // The figure tells it itself.
+    const answer = target.closest("[data-body]")?.closest("[data-message]");
     const drawn = answer && this.#drawn.get(answer);
-    if (!drawn) return;
+    if (!drawn) {
+      if (this.#lit) this.#emphasise(this.#lit, null);
+      return;
+    }
     const index = rangeAt(this.#ranges(answer, drawn), event.clientX, event.clientY);
     this.#emphasise(answer, index === null ? null : drawn.marks[index]);
   }

@@ -1,5 +1,5 @@
 /**
- * Pictures drawn anew in the browser: with their marks, to keep; a part of one, to ask about.
+ * Pictures drawn anew in the browser with their marks, to keep.
  * Owns its canvases and the object URLs of what is saved.
  */
 
@@ -32,26 +32,6 @@ export function withMarks(image, placed) {
     if (mark.label) drawLabel(context, mark.label, { x: x1, y: y1, line });
   });
   return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
-}
-
-/**
- * A part of a picture at its full resolution.
- * @param {HTMLImageElement} image
- * @param {number[]} shares of a box
- * @param {string} name of the file, without an ending
- * @returns {Promise<File | null>}
- */
-export async function cropOf(image, [x1, y1, x2, y2], name) {
-  const { naturalWidth, naturalHeight } = image;
-  const left = Math.floor(x1 * naturalWidth);
-  const top = Math.floor(y1 * naturalHeight);
-  const width = Math.max(1, Math.ceil(x2 * naturalWidth) - left);
-  const height = Math.max(1, Math.ceil(y2 * naturalHeight) - top);
-  const { canvas, context } = newCanvas(width, height);
-  context.drawImage(image, left, top, width, height, 0, 0, width, height);
-  /** @type {Blob | null} */
-  const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
-  return blob && new File([blob], `${name}.png`, { type: "image/png" });
 }
 
 /** Hand a file to the person. @param {Blob} blob @param {string} name */
