@@ -45,6 +45,7 @@ def _answer_texts() -> dict[str, str]:
         "copied": _("Copied"),
         "copy_failed": _("Copying is not allowed here."),
         "seconds": _("{seconds} s"),
+        "mark_unnamed": _("Place {number}"),
     }
 
 

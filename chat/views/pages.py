@@ -24,6 +24,7 @@ STYLESHEETS = tuple(
         "layout",
         "sidebar",
         "message",
+        "grounding",
         "prose",
         "composer",
         "attachments",
@@ -89,6 +90,7 @@ def _page_data(request: HttpRequest, conversation: Conversation | None) -> dict[
             "conversations": "/api/conversations/",
             "socket": "/ws/chat/",
         },
+        "pixels": settings.VL_PIXELS,
         "csrf_cookie": settings.CSRF_COOKIE_NAME,
         # Until the socket's `info` says so itself.
         "limits": {

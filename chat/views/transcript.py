@@ -48,6 +48,7 @@ class AnswerCard:
 
     state: str = ""
     text: str = ""
+    pixels: str = ""  # the detail asked for: the coordinates of some models depend on it
     model: str = ""
     is_demo: bool = False
     finish_reason: str = ""
@@ -62,6 +63,7 @@ class AnswerCard:
         return cls(
             state=reply.state,
             text=reply.text,
+            pixels=reply.option("pixels") or "",
             model=reply.model,
             is_demo=reply.is_demo,
             finish_reason=reply.finish_reason,

@@ -3,6 +3,7 @@
 Run as a program, with the settings in the environment. A question that contains
 - `slowly` is answered over several seconds, in visible stages;
 - `everything` is answered with a table, code and mathematics;
+- `where` is answered with two boxes and a point, in JSON, `which` with a box in Picture 2;
 - `fail` ends in an error after a few words;
 - anything else is answered at once with facts about the request.
 """
@@ -50,6 +51,16 @@ def area(radius_px: float) -> float:
 2. then the `square`,
 3. then the star.
 """
+WHERE = """Here they are:
+
+```json
+[
+\t{"bbox_2d": [250, 250, 750, 750], "label": "red circle"},
+\t{"bbox_2d": [0, 0, 100, 100], "label": "corner"}
+]
+```
+
+Its middle is {"point_2d": [500, 500], "label": "middle"} and """
 _pace = threading.local()
 
 
@@ -68,6 +79,10 @@ def answer(request: GenerationRequest) -> str:
     _pace.is_slow = "slowly" in question
     if "fail" in question:
         raise InferenceError(ErrorCode.OUT_OF_MEMORY, "There is not enough memory.")
+    if "which" in question:
+        return 'In Picture 2: {"bbox_2d": [0, 0, 500, 1000]}'
+    if "where" in question:
+        return WHERE + " ".join(f"word{number}" for number in range(SLOW_TOKENS))
     if "everything" in question:
         return EVERYTHING
     if _pace.is_slow:

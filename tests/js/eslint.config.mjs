@@ -4,11 +4,11 @@ import js from "@eslint/js";
 
 const BROWSER = ["document", "window", "location", "history", "navigator", "localStorage",
   "performance", "matchMedia", "CSS", "Text", "Element", "HTMLElement", "ResizeObserver",
-  "XMLHttpRequest", "WebSocket", "CustomEvent"];
+  "XMLHttpRequest", "WebSocket", "CustomEvent", "Highlight", "NodeFilter"];
 const EVERYWHERE = ["globalThis", "console", "setTimeout", "clearTimeout", "URL",
   "URLSearchParams", "AbortController", "Intl", "fetch", "File", "FormData"];
 const PURE = ["protocol", "conversation_state", "socket", "stage_text", "texts", "outbox",
-  "uploads", "announce", "questions"].map((name) => `**/chat/js/${name}.js`);
+  "uploads", "announce", "questions", "grounding", "coordinates", "grounding_export"].map((name) => `**/chat/js/${name}.js`);
 const readonly = (names) => Object.fromEntries(names.map((name) => [name, "readonly"]));
 
 export default [

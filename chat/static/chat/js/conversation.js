@@ -10,6 +10,8 @@ import { ConnectionView } from "./connection_view.js";
 import { cookie, find, onWithin } from "./dom.js";
 import { watchCopyButtons } from "./copy.js";
 import * as rules from "./conversation_state.js";
+import { openPicture } from "./dialogs.js";
+import { GroundingView } from "./grounding_view.js";
 import { MessageView } from "./message_view.js";
 import { Drafts, Outbox } from "./outbox.js";
 import { moveTo, showTitle, showWelcome } from "./page_head.js";
@@ -30,6 +32,7 @@ export class Conversation {
   #drafts;
   #socket;
   #view;
+  #grounding;
   #loader;
   #composer;
   #follower;
@@ -50,6 +53,11 @@ export class Conversation {
     this.#drafts = new Drafts(storage, page.user);
     const list = find("messages");
     this.#view = new MessageView(list, page.urls.images);
+    this.#grounding = new GroundingView(list, {
+      answerer: () => ({ model: this.#state.info?.model ?? "", detail: page.pixels }),
+      toast,
+      onOpen: ({ url }) => openPicture(url),
+    });
     this.#loader = new TurnLoader(page.urls.home, this.#view);
     this.#follower = new Follower(find("scroller"), find("transcript-inner"), find("to-end"));
     this.#announcer = new Announcer(find("announcer"));
@@ -71,6 +79,7 @@ export class Conversation {
     for (const { id, ...known } of shownReplies(find("messages"))) {
       this.#update(rules.addReply(this.#state, id, known));
     }
+    this.#grounding.drawAll();
     this.#questions.restore(this.#page.conversation);
     this.#composer.restore(this.#drafts.read(this.#page.conversation));
     if (matchMedia("(pointer: fine)").matches) this.#composer.focus();
@@ -215,6 +224,7 @@ export class Conversation {
   /** @param {rules.Reply} reply @param {rules.Reply | undefined} before */
   #drawReply(reply, before) {
     this.#view.drawReply(reply);
+    this.#grounding.draw(this.#view.elementOf(reply.id));
     this.#announcer.hear(reply);
     if (reply.hasGap && !before?.hasGap) this.#resume(reply);
   }

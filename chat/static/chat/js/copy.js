@@ -15,19 +15,19 @@ import { say } from "./texts.js";
 export function watchCopyButtons(list, toast, sourceOf) {
   const releases = [
     onWithin(list, "click", "copy-code", (button) => {
-      copy(button.closest(".code-block").querySelector("pre").textContent, toast);
+      copyText(button.closest(".code-block").querySelector("pre").textContent, toast);
     }),
     onWithin(list, "click", "copy-answer", (button) => {
       const message = button.closest("[data-message]");
       const body = message.querySelector("[data-body]");
-      copy(sourceOf(message.dataset.message) ?? body.innerText, toast);
+      copyText(sourceOf(message.dataset.message) ?? body.innerText, toast);
     }),
   ];
   return () => releases.forEach((release) => release());
 }
 
-/** @param {string} text @param {(text: string) => void} toast */
-async function copy(text, toast) {
+/** Copy a text and say so. @param {string} text @param {(text: string) => void} toast */
+export async function copyText(text, toast) {
   const isCopied = (await copyModern(text)) || copyOld(text);
   toast(say(isCopied ? "copied" : "copy_failed"));
 }

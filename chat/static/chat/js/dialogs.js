@@ -45,6 +45,12 @@ export function askDelete(title) {
   return ask(dialog);
 }
 
+/** Open a picture in full. @param {string} url */
+export function openPicture(url) {
+  find("lightbox-image").src = url;
+  find("lightbox").showModal();
+}
+
 /**
  * Open pictures of the transcript in full when they are clicked.
  * @param {Element} list
@@ -52,10 +58,7 @@ export function askDelete(title) {
 export function watchPictures(list) {
   const dialog = find("lightbox");
   const image = find("lightbox-image", dialog);
-  onWithin(list, "click", "picture", (button) => {
-    image.src = button.dataset.full;
-    dialog.showModal();
-  });
+  onWithin(list, "click", "picture", (button) => openPicture(button.dataset.full));
   // Anything but the picture closes it; the browser gives the focus back to the thumbnail.
   on(dialog, "click", (event) => event.target !== image && dialog.close());
   on(dialog, "close", () => image.removeAttribute("src"));
