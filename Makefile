@@ -10,6 +10,8 @@ SOURCES := chat inference tests vlsite manage.py setup.py
 # collection, which puts the browser's tests last. One thread of torch each: more wait for each other
 # busily, and examining the demo model took 210 s instead of 32.
 PARALLEL_PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+# Peers, their conversions of the model and our packed weights: tens of gigabytes.
+VL_BENCH_DIR ?= data/bench
 KERNELS := $(wildcard inference/engine/kernels/src/*)
 
 .DEFAULT_GOAL := help
@@ -69,8 +71,9 @@ scripts: tests/js/node_modules/.installed ## Check the page's scripts: lint, typ
 browser: $(VENV)/.installed-test ## The browser tests alone.
 	$(BIN)/pytest -m browser
 
-bench: $(VENV)/.installed ## Measure a model on this machine: make bench MODEL=folder.
-	$(BIN)/python -m inference.measure $(if $(MODEL),--model $(MODEL))
+bench: $(VENV)/.installed ## Our engine against its peers: make bench MODEL=folder, or QUICK=1.
+	$(BIN)/python -m inference.bench --folder $(VL_BENCH_DIR) \
+		$(if $(MODEL),--model $(MODEL)) $(if $(QUICK),--quick)
 
 fix: $(VENV)/.installed-test ## Format, and mend what can be mended mechanically.
 	$(BIN)/ruff format --quiet $(SOURCES)
