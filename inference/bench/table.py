@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from inference.bench.contestants import (
     LLAMA_Q4,
     LLAMA_Q8,
-    OPENVINO_INT4,
     OPENVINO_INT8,
     OURS_INT4,
     OURS_INT8,
+    PEERS,
     TRANSFORMERS,
 )
 from inference.bench.probes import Probe
@@ -141,7 +141,7 @@ _DRAFTS = (
     ("drafts, repetitive", "repetitive", Goal(1.8, is_least=True)),
     ("drafts, prose", "prose", Goal(0.97, is_least=True)),
 )
-_SHOWN = (OURS_INT8, OURS_INT4, TRANSFORMERS, LLAMA_Q8, LLAMA_Q4, OPENVINO_INT8, OPENVINO_INT4)
+_SHOWN = (OURS_INT8, OURS_INT4, *PEERS)
 
 
 def judge(
