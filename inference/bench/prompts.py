@@ -19,7 +19,7 @@ PASSAGE_WORDS = 330
 
 FIRST_QUESTION = (
     "Please look carefully at this picture and tell me in a few short sentences what you can see "
-    "in it and where the main objects stand, thanks."
+    "in it and where the main objects stand, many thanks."
 )
 SECOND_QUESTION = "Which colours are the strongest ones on its left side?"
 OTHER_QUESTION = "How many things are there, and what could they be used for?"

@@ -29,13 +29,19 @@ def prepare(install: Install, *, model: Path, threads: int, quantization: str) -
         PeerMissingError: a step failed.
     """
     python = install.make_environment("openvino", REQUIREMENTS, without_requirements=[TORCHVISION])
-    module = "inference.bench.peers.openvino_export"
-    converted = install.make(
-        install.folder / "models" / f"{name_checkpoint(model)}-openvino-{quantization}",
-        f"converting {model.name} for OpenVINO, {quantization}",
+    export: list[str | Path] = [python, "-m", "inference.bench.peers.openvino_export"]
+    converted = install.folder / "models" / f"{name_checkpoint(model)}-openvino"
+    install.make(
+        converted,
+        f"converting {model.name} for OpenVINO",
+        lambda folder: install.run([*export, model, folder]),
+    )
+    quantized = install.make(
+        converted.with_name(f"{converted.name}-{quantization}"),
+        f"quantising to {quantization}",
         lambda folder: install.run(
-            [python, "-m", module, model, folder, "--quantization", quantization]
+            [*export, converted, folder, "--quantization", quantization]
         ),
     )
     command = [str(python), "-m", "inference.bench.peers.openvino_genai"]
-    return Launch([*command, "--model", str(converted), "--threads", str(threads)])
+    return Launch([*command, "--model", str(quantized), "--threads", str(threads)])

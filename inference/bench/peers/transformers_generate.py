@@ -13,6 +13,7 @@ from time import monotonic
 from typing import Any
 
 import torch
+from PIL import Image
 
 from inference.backends.torchvision_shim import ensure_torchvision
 from inference.bench.wire import Answer, Answerer, Conversation, Line, Ready, serve
@@ -109,9 +110,12 @@ def _timing_vision(model: Any) -> Iterator[list[float]]:
             hook.remove()
 
 
-def _format(line: Line) -> list[dict[str, str]]:
-    picture = [{"type": "image", "path": line.picture}] if line.picture else []
-    return [*picture, {"type": "text", "text": line.text}]
+def _format(line: Line) -> list[dict[str, object]]:
+    pictures: list[dict[str, object]] = []
+    if line.picture:
+        # Opened here: the library's own reader of files needs torchvision's native library.
+        pictures.append({"type": "image", "image": Image.open(line.picture).convert("RGB")})
+    return [*pictures, {"type": "text", "text": line.text}]
 
 
 if __name__ == "__main__":
