@@ -39,9 +39,7 @@ def prepare(install: Install, *, model: Path, threads: int, quantization: str) -
     quantized = install.make(
         converted.with_name(f"{converted.name}-{quantization}"),
         f"quantising to {quantization}",
-        lambda folder: install.run(
-            [*export, converted, folder, "--quantization", quantization]
-        ),
+        lambda folder: install.run([*export, converted, folder, "--quantization", quantization]),
     )
     command = [str(python), "-m", "inference.bench.peers.openvino_genai"]
     return Launch([*command, "--model", str(quantized), "--threads", str(threads)])

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
+from inference.bench.peers.install import Install, PeerMissingError
 from inference.bench.probes import Probe
 from inference.bench.worker import Launch, Worker
 
@@ -25,6 +26,15 @@ class SteadyProber:
 
     def probe(self) -> Probe:
         return Probe(STREAMING_BYTES_S, PEAK_OPS_S)
+
+
+class OfflineInstall(Install):
+    """An installation on a machine without a network: no step can be run."""
+
+    def run(
+        self, command: Sequence[str | Path], *, environment: Mapping[str, str] | None = None
+    ) -> None:
+        raise PeerMissingError("no network")
 
 
 @pytest.fixture
