@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypedDict
 
 from inference.bench.contestants import (
     LLAMA_Q4,
@@ -170,8 +171,22 @@ def format_table(rows: Sequence[Row]) -> str:
     )
 
 
-def summarize(rows: Sequence[Row], results: Results) -> dict[str, object]:
-    """Return what the last line says: whether all is reached, what is short, and all figures."""
+class Summary(TypedDict):
+    """What the last line says: whether all is reached, which rows are short, and all figures.
+
+    Ratios and reasons are by the name of the row, figures by contestant.
+    """
+
+    reached: bool
+    short: list[str]
+    skipped: dict[str, str]
+    ratios: dict[str, float]
+    figures: dict[str, dict[str, float]]
+    problems: list[str]
+
+
+def summarize(rows: Sequence[Row], results: Results) -> Summary:
+    """Return a run in one value."""
     figures = {
         contestant: {
             figure: round(value, 4)

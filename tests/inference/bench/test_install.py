@@ -20,8 +20,12 @@ def install(tmp_path: Path) -> Install:
 def test_what_is_there_is_not_made_again(install: Install, tmp_path: Path) -> None:
     written: list[Path] = []
 
+    def write(path: Path) -> None:
+        written.append(path)
+        path.touch()
+
     for _ in range(2):
-        install.make(tmp_path / "done", "making", lambda path: written.append(path) or path.touch())
+        install.make(tmp_path / "done", "making", write)
 
     assert len(written) == 1
 
