@@ -18,7 +18,7 @@ VERSION: Final = "11434.0.0"
 CONVERTER_REQUIREMENTS: Final = (
     "gguf==0.19.0",
     "numpy==2.4.6",
-    "sentencepiece",
+    "sentencepiece==0.2.3",
     "torch==2.13.0",
     "transformers==5.5.4",
 )

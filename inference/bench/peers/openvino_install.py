@@ -14,7 +14,7 @@ REQUIREMENTS: Final = (
     "openvino-genai==2026.4.1.0",
     "openvino-tokenizers==2026.4.1.0",
     "optimum-intel==2.2.0",
-    "pillow",
+    "pillow==13.0.0",
     "torch==2.13.0",
     "transformers==5.0.0",
 )
