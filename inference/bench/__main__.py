@@ -69,14 +69,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     if model is None or not (model / "config.json").is_file():
         print(f"There is no model in {model}; see docs/operations.md.", file=sys.stderr)
         return 2
+    folder = arguments.folder.absolute()
     conditions = Conditions(model=model.absolute(), threads=arguments.threads, people=PEOPLE)
-    launches = launch_ours(conditions, arguments.folder)
+    launches = launch_ours(conditions, folder)
     missing = dict.fromkeys(PEERS, "left out by --quick")
     if not arguments.quick:
         _say("Installing and converting what is not there yet.")
-        peers, missing = launch_peers(conditions, Install(arguments.folder.absolute(), _say))
+        peers, missing = launch_peers(conditions, Install(folder, _say))
         launches |= peers
-    return run(conditions, launches, missing, extent=extent, folder=arguments.folder)
+    return run(conditions, launches, missing, extent=extent, folder=folder)
 
 
 def run(

@@ -22,6 +22,8 @@ from inference.bench.wire import (
     encode_task,
 )
 
+ROOT = Path(__file__).parents[2]
+"""Where contestants are started, so that the peers' own interpreters find these modules."""
 READY_DEADLINE_S = 600.0
 ANSWER_DEADLINE_S = 600.0
 END_DEADLINE_S = 20.0
@@ -60,6 +62,7 @@ class Worker:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=errors,
+                    cwd=ROOT,
                     env={**os.environ, "OMP_NUM_THREADS": str(threads), **launch.environment},
                     start_new_session=True,  # a server that it started ends with it
                     bufsize=0,

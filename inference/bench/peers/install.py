@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from inference.bench.worker import ROOT
+
 LOG_TAIL_CHARACTERS = 300
 
 
@@ -62,6 +64,7 @@ class Install:
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,
+                    cwd=ROOT,
                     env={**os.environ, **(environment or {})},
                 )
         except OSError as error:

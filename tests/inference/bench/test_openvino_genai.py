@@ -31,6 +31,8 @@ def test_each_person_gets_all_tokens_and_pictures_of_earlier_turns_are_given_aga
 
     assert worker.description == "OpenVINO GenAI 0"
     assert [answer.text for answer in answers] == ["0 1 2", "0 1 2"]
+    with_picture, without = (answer.prompt_tokens for answer in answers)
+    assert with_picture > 300 > without
     assert all(0 < answer.first_s <= answer.total_s for answer in answers)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class Tensor:
-    """Anything."""
+    """Has the shape of an array."""
 
-    def __init__(self, content: object) -> None:
-        self.content = content
+    def __init__(self, content: Any) -> None:
+        self.shape = content.shape
