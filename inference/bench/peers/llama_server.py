@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -39,20 +40,22 @@ def main() -> None:
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--slots", type=int, required=True)
     arguments = parser.parse_args()
-    serve(lambda: _start(arguments))
+    # Also ends the server when the benchmark was killed and only the pipe was closed.
+    with ExitStack() as running:
+        serve(lambda: _start(arguments, running))
 
 
-def _start(arguments: argparse.Namespace) -> tuple[Ready, Answerer]:
+def _start(arguments: argparse.Namespace, running: ExitStack) -> tuple[Ready, Answerer]:
     port = _find_port()
     command = [arguments.server, "--model", arguments.model, "--mmproj", arguments.projector]
     command += ["--threads", str(arguments.threads), "--threads-batch", str(arguments.threads)]
     command += ["--parallel", str(arguments.slots)]
     command += ["--ctx-size", str(arguments.slots * SLOT_TOKENS)]
     command += ["--host", HOST, "--port", str(port), "--jinja", "--no-webui"]
-    # Ends with this process's group.
     server = subprocess.Popen(  # noqa: S603  # our own command
         command, stdin=subprocess.DEVNULL, stdout=sys.stderr, stderr=sys.stderr
     )
+    running.callback(server.terminate)
     while not _is_ready(port):
         if server.poll() is not None:
             raise RuntimeError(f"llama-server ended with {server.returncode}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import select
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -58,6 +60,17 @@ def test_refusal_of_the_server_is_said_and_the_next_question_answered(
         worker.ask([ask_in_text(1)], 13)
 
     assert worker.ask([ask_in_text(1)], 5)[0].tokens == 5
+
+
+def test_server_ends_when_the_pipe_is_closed(start_llama: Start) -> None:
+    worker = start_llama("model-Q8_0.gguf")
+    server = os.pidfd_open(worker._ready.pid)
+
+    worker._pipe_in.close()  # all that is left when the benchmark is killed
+
+    ended, _, _ = select.select([server], [], [], 20)
+    os.close(server)
+    assert ended
 
 
 def test_server_that_does_not_start_is_said(start_llama: Start) -> None:
