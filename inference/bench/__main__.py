@@ -1,7 +1,7 @@
 """Run the benchmark: `python -m inference.bench --model FOLDER`, or `--quick` without peers.
 
 Prints progress, the table, and one line of JSON at the end. Returns 0 when it has run, whatever was
-reached: the JSON line says that.
+reached (the JSON line says that), and 2 when it could not begin.
 """
 
 from __future__ import annotations
@@ -88,8 +88,12 @@ def run(
     extent: Extent,
     folder: Path,
 ) -> int:
-    """Measure, print the table and the line."""
-    prober = KernelProber(conditions.threads)
+    """Measure, print the table and the line; return 0, or 2 if the machine cannot be probed."""
+    try:
+        prober = KernelProber(conditions.threads)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
     _say(f"{platform.platform()}, {conditions.threads} threads, {prober.kernels.name} kernels.")
     bench = Bench(
         launches=launches,

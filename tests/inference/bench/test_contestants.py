@@ -24,6 +24,8 @@ from inference.bench.prompts import ask_about, ask_in_text, draw_picture, go_on
 from inference.bench.schedule import Group
 from inference.bench.worker import Worker
 from inference.demo import WEIGHTS_DIR
+from inference.engine import kernels
+from inference.engine.kernels.portable import PortableKernels
 from tests.inference.bench.conftest import OfflineInstall, launch_fake
 
 
@@ -100,6 +102,16 @@ def test_peers_that_cannot_be_installed_are_said(tmp_path: Path) -> None:
     names = (LLAMA_Q8, LLAMA_Q4, OPENVINO_INT8, OPENVINO_INT4)
     assert missing == dict.fromkeys(names, "no network")
     assert f"  {LLAMA_Q8} is left out: no network" in said
+
+
+def test_run_without_native_kernels_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(kernels, "choose_kernels", lambda **_: PortableKernels())
+
+    assert main(["--folder", str(tmp_path), "--quick"]) == 2
+
+    assert "the machine cannot be probed" in capsys.readouterr().err
 
 
 def test_run_without_a_model_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
