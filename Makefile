@@ -12,6 +12,8 @@ SOURCES := chat inference tests vlsite manage.py setup.py
 PARALLEL_PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 # Debian's packages for many instances, by a command of each.
 STORES := redis-server postgres caddy
+# Peers, their conversions of the model and our packed weights: tens of gigabytes.
+VL_BENCH_DIR ?= data/bench
 KERNELS := $(wildcard inference/engine/kernels/src/*)
 
 .DEFAULT_GOAL := help
@@ -78,8 +80,9 @@ scripts: tests/js/node_modules/.installed ## Check the page's scripts: lint, typ
 browser: $(VENV)/.installed-test ## The browser tests alone.
 	$(BIN)/pytest -m browser
 
-bench: $(VENV)/.installed ## Measure a model on this machine: make bench MODEL=folder.
-	$(BIN)/python -m inference.measure $(if $(MODEL),--model $(MODEL))
+bench: $(VENV)/.installed ## Our engine against its peers: make bench MODEL=folder, or QUICK=1.
+	$(BIN)/python -m inference.bench --folder $(VL_BENCH_DIR) \
+		$(if $(MODEL),--model $(MODEL)) $(if $(QUICK),--quick)
 
 faults: $(VENV)/.installed-test ## Inject every fault in full and print the figures: make faults SHARE=0.1.
 	@tests/install_system_packages.sh $(STORES)

@@ -102,22 +102,27 @@ def measure_conversation(
     Raises:
         RuntimeError: if a turn fails.
     """
+    # Random weights love to loop, and each answer must have as many tokens as were asked for.
+    options = SamplingOptions(max_tokens=max_tokens, temperature=0.0, is_loop_guarded=False)
     question = user_message(FIRST_QUESTION, image_part(_draw_scene()))
-    first, text = _measure_turn(service, (question,), max_tokens=max_tokens, pixels=pixels)
+    first, text = measure_turn(service, (question,), options=options, pixels=pixels)
     follow_up = (question, assistant_message(text), user_message(SECOND_QUESTION))
-    second, _ = _measure_turn(service, follow_up, max_tokens=max_tokens, pixels=pixels)
+    second, _ = measure_turn(service, follow_up, options=options, pixels=pixels)
     return [first, second]
 
 
-def _measure_turn(
+def measure_turn(
     service: InferenceService,
     messages: Iterable[ChatMessage],
     *,
-    max_tokens: int,
+    options: SamplingOptions,
     pixels: PixelBudget,
 ) -> tuple[TurnFigures, str]:
-    # Random weights love to loop, and each answer must have as many tokens as were asked for.
-    options = SamplingOptions(max_tokens=max_tokens, temperature=0.0, is_loop_guarded=False)
+    """Let one conversation be answered and return its figures and the answer.
+
+    Raises:
+        RuntimeError: the answer failed; says why.
+    """
     began = monotonic()
     first_at: float | None = None
     text = ""
