@@ -10,6 +10,7 @@ import logging
 from pathlib import Path
 
 from inference.backends.base import Backend, LoadedModel, ModelFiles, ReportProgress
+from inference.backends.light_torch import collector_paused, import_light_torch
 from inference.backends.load_errors import naming_load_errors
 from inference.backends.one_at_a_time import OneAtATime
 from inference.backends.transformers import TransformersBackend
@@ -54,11 +55,9 @@ class EngineBackend:
 
     def _load(self, files: ModelFiles, folder: Path, report: ReportProgress) -> LoadedModel:
         with naming_load_errors(files, but=UnsupportedModelError):
-            # Seconds of import, hundreds of megabytes: only when a model is really loaded. The
-            # order matters.
-            from inference.backends.torchvision_shim import ensure_torchvision
-
-            ensure_torchvision()
-            from inference.backends.engine_loading import load_engine_model
+            # More than a second of import: only when a model is really loaded.
+            with collector_paused():
+                import_light_torch()
+                from inference.backends.engine_loading import load_engine_model
 
             return load_engine_model(files, folder, config=self._config, report=report)

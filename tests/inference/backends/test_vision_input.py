@@ -9,7 +9,11 @@ import pytest
 import torch
 
 from inference.backends.base import LoadedModel
-from inference.backends.vision_input import VisionInput, append_tokens, list_control_tokens
+from inference.backends.transformers_processor import (
+    TransformersProcessor,
+    list_control_tokens,
+)
+from inference.backends.vision_input import VisionInput, append_tokens
 from inference.images import count_image_tokens
 from inference.random_checkpoint import SPECIAL_TOKENS, VISIBLE_ADDED_TOKENS
 from inference.requests import ChatMessage, PixelBudget, Role, TextPart
@@ -36,7 +40,7 @@ def processor(tiny_folder: Path, tiny_model: LoadedModel) -> Any:
 @pytest.fixture(scope="module")
 def vision_input(processor: Any) -> VisionInput:
     """Return the input builder of the small model."""
-    return VisionInput(processor, model_type="qwen3_vl", context_tokens=2048)
+    return VisionInput(TransformersProcessor(processor, model_type="qwen3_vl"), context_tokens=2048)
 
 
 def ids_of(vision_input: VisionInput, *messages: ChatMessage) -> list[int]:
@@ -135,7 +139,7 @@ def test_tensors_without_a_token_axis_stay() -> None:
 
 
 def test_other_models_go_through_their_own_processor(processor: Any) -> None:
-    other = VisionInput(processor, model_type="other", context_tokens=2048)
+    other = VisionInput(TransformersProcessor(processor, model_type="other"), context_tokens=2048)
 
     inputs = other.build(make_request(), 16)
 
