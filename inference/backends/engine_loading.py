@@ -14,7 +14,7 @@ from torch import Tensor
 
 from inference.backends.base import ModelFiles, ReportProgress
 from inference.backends.engine_model import EngineModel
-from inference.backends.own_processor import load_own_processor
+from inference.backends.own_processor import OwnProcessor
 from inference.backends.processor_cores import count_physical_cores
 from inference.backends.spill_place import ClaimedFolder, claim_folder
 from inference.backends.token_rules import list_eos_ids, read_configured_eos
@@ -38,7 +38,7 @@ from inference.engine.text import TextModel
 from inference.engine.vision import VisionTower
 from inference.engine.weights import load_weights
 from inference.errors import ErrorCode, InferenceError
-from inference.processor.errors import UnsupportedProcessorError
+from inference.processor.parts import ProcessorParts, find_parts
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +68,11 @@ class ClaimedSpill:
 
 
 def load_engine_model(
-    files: ModelFiles, folder: Path, *, config: InferenceConfig, report: ReportProgress
+    files: ModelFiles,
+    folder: Path,
+    *,
+    config: InferenceConfig,
+    report: ReportProgress,
 ) -> EngineModel:
     """Load processor and weights from `folder` and start the engine's thread.
 
@@ -76,8 +80,9 @@ def load_engine_model(
         UnsupportedModelError: the engine cannot run the checkpoint; says why.
         InferenceError: `model_unavailable`, naming the broken file.
     """
+    # The networks first: cached weights come into memory while the tokenizer is read.
     networks = load_networks(folder, config=config, report=report)
-    processor = load_processor(folder)
+    processor = make_processor(folder, find_parts(folder))
     eos_ids = list_eos_ids(read_configured_eos(folder), processor.eos_token_id)
     spill = _open_spill(folder, networks, config)
     return EngineModel(
@@ -90,18 +95,15 @@ def load_engine_model(
     )
 
 
-def load_processor(folder: Path) -> Processor:
-    """Load the processor in `folder`: our own, or transformers' where ours lacks something.
+def make_processor(folder: Path, parts: ProcessorParts | None) -> Processor:
+    """Return our own processor, or transformers' where there are no `parts` for ours.
 
     Raises:
-        InferenceError: `model_unavailable`, naming the broken file.
+        InferenceError: `model_unavailable`, torchvision is missing.
+        Exception: whatever transformers raises.
     """
-    try:
-        return load_own_processor(folder)
-    except UnsupportedProcessorError as error:
-        logger.info(
-            "transformers prepares what %s reads, which takes seconds: %s.", folder.name, error
-        )
+    if parts is not None:
+        return OwnProcessor(parts)
     return load_transformers_processor(folder, model_type=MODEL_TYPE)
 
 

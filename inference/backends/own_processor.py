@@ -9,8 +9,7 @@ Letters: P patches, C channels, T frames of a patch, S side of a patch, M merge.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -18,46 +17,23 @@ from torch import Tensor
 
 from inference.backends.vision_input import Inputs
 from inference.images import ImageLimits
-from inference.processor.errors import UnsupportedProcessorError
-from inference.processor.picture_recipe import CHANNELS, PictureRecipe, read_picture_recipe
-from inference.processor.template import ChatTemplate, load_chat_template
-from inference.processor.text_codec import TextCodec, load_text_codec
+from inference.processor.parts import ProcessorParts
+from inference.processor.picture_recipe import CHANNELS, PictureRecipe
 from inference.prompt import TemplateMessage
 
 if TYPE_CHECKING:
     from PIL import Image
 
-IMAGE_TOKEN: Final = "<|image_pad|>"  # noqa: S105  # not a password
-
-
-def load_own_processor(folder: Path) -> OwnProcessor:
-    """Read the processor's files in `folder`.
-
-    Raises:
-        UnsupportedProcessorError: they ask for something that only transformers can do.
-        InferenceError: `model_unavailable`, a file is missing or broken.
-    """
-    # The quick ones first: a refusal need not wait for the tokenizer.
-    recipe, template = read_picture_recipe(folder), load_chat_template(folder)
-    return OwnProcessor(load_text_codec(folder), template, recipe)
-
 
 class OwnProcessor:
     """Does what `vision_input.Processor` says, for one checkpoint; used by all slots at once."""
 
-    def __init__(self, codec: TextCodec, template: ChatTemplate, recipe: PictureRecipe) -> None:
-        """Put the pieces together.
-
-        Raises:
-            UnsupportedProcessorError: the tokenizer has no token for pictures.
-        """
-        image_token_id = codec.find_id(IMAGE_TOKEN)
-        if image_token_id is None:
-            raise UnsupportedProcessorError(f"its tokenizer lacks {IMAGE_TOKEN}")
-        self.image_token_id = image_token_id
-        self._codec = codec
-        self._template = template
-        self._recipe = recipe
+    def __init__(self, parts: ProcessorParts) -> None:
+        """Put the parts together."""
+        self._codec = parts.codec
+        self._template = parts.template
+        self._recipe = parts.recipe
+        self._image_token_id = parts.image_token_id
 
     @property
     def limits(self) -> ImageLimits:
@@ -106,15 +82,15 @@ class OwnProcessor:
 
     def _widen(self, token_ids: list[int], counts: Sequence[int]) -> list[int]:
         """Return the ids with each picture's one token as often as the picture has tokens."""
-        found = token_ids.count(self.image_token_id)
+        found = token_ids.count(self._image_token_id)
         if found != len(counts):
             raise ValueError(f"the template made {found} places for {len(counts)} pictures")
         ids: list[int] = []
         start = 0
         for count in counts:
-            place = token_ids.index(self.image_token_id, start)
+            place = token_ids.index(self._image_token_id, start)
             ids += token_ids[start:place]
-            ids += [self.image_token_id] * count
+            ids += [self._image_token_id] * count
             start = place + 1
         return ids + token_ids[start:]
 

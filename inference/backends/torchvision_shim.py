@@ -16,7 +16,6 @@ from pathlib import Path
 
 import torch
 
-from inference.backends.light_torch import complete_torch
 from inference.errors import ErrorCode, InferenceError
 
 SCHEMAS = (
@@ -31,7 +30,7 @@ _kept: list[torch.library.Library] = []  # the schemas live as long as this obje
 def ensure_torchvision() -> None:
     """Make `import torchvision` work, or say what to install.
 
-    Must run before anything imports torchvision or transformers; both want all of torch.
+    Must run before anything imports torchvision.
 
     Raises:
         InferenceError: `model_unavailable` if torchvision is not installed at all.
@@ -43,7 +42,6 @@ def ensure_torchvision() -> None:
             "The Python package torchvision is not installed. Install the release made for torch "
             f"{torch.__version__.split('+')[0]}: pip install --no-deps torchvision",
         )
-    complete_torch()
     with _lock:
         if not _kept and not _has_native_operators(Path(spec.origin).parent):
             library = torch.library.Library("torchvision", "DEF")  # type: ignore[no-untyped-call]

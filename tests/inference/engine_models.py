@@ -27,12 +27,13 @@ def make_engine_model(
     `rows` fixes how many prompt tokens a step reads, `draft_tokens` limits speculation.
     """
     # Imports torch: not before a test needs it.
-    from inference.backends.engine_loading import load_processor, start_engine
+    from inference.backends.engine_loading import make_processor, start_engine
     from inference.backends.engine_model import EngineModel
     from inference.backends.token_rules import list_eos_ids, read_configured_eos
     from inference.engine.pace import Pace
+    from inference.processor.parts import find_parts
 
-    processor = load_processor(folder)
+    processor = make_processor(folder, find_parts(folder))
     return EngineModel(
         processor,
         start_engine(networks, config=config, pace=Pace(rows), draft_tokens=draft_tokens),
