@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import torch
 
+from inference.backends.prepared_pictures import PreparedPictures
 from inference.errors import ErrorCode, InferenceError
-from inference.images import MIN_IMAGE_TOKENS, ImageLimits, decode_image, smart_resize
+from inference.images import MIN_IMAGE_TOKENS, ImageLimits
 from inference.prompt import (
     ControlTokens,
     TemplateMessage,
@@ -68,6 +69,7 @@ class VisionInput:
         self._context_tokens = context_tokens
         self.limits = processor.limits
         self._control_tokens = ControlTokens(processor.control_tokens)
+        self._prepared = PreparedPictures()
 
     def build(self, request: GenerationRequest, max_tokens: int) -> Inputs:
         """Return the tensors of a batch of one, the request's prefix already behind the prompt.
@@ -79,7 +81,7 @@ class VisionInput:
         """
         # At least half of the context stays for the question, however long an answer was asked for.
         budget = self._context_tokens - min(max_tokens, self._context_tokens // 2)
-        pictures = _Pictures(self.limits.within(request.pixels))
+        pictures = _Pictures(self._prepared, self.limits.within(request.pixels))
         kept = fit_context(request.messages, lambda m: self._count_tokens(m, pictures), budget)
         messages = build_template_messages(kept, self._control_tokens, pictures.entry)
         inputs = self._processor.make_inputs(messages, add_vision_id=count_images(kept) > 1)
@@ -92,7 +94,7 @@ class VisionInput:
     def build_smallest(self, request: GenerationRequest) -> Inputs:
         """Return the tensors of a request with its pictures smaller than the model likes them."""
         area = MIN_IMAGE_TOKENS * self.limits.token_px**2
-        pictures = _Pictures(replace(self.limits, min_pixels=area, max_pixels=area))
+        pictures = _Pictures(self._prepared, replace(self.limits, min_pixels=area, max_pixels=area))
         messages = build_template_messages(request.messages, self._control_tokens, pictures.entry)
         return self._processor.make_inputs(messages, add_vision_id=False)
 
@@ -103,19 +105,20 @@ class VisionInput:
 
 
 class _Pictures:
-    """The pictures of one request, each decoded once and kept at the size that the model sees."""
+    """The pictures of one request, at the size that the model sees; each is looked for once."""
 
-    def __init__(self, limits: ImageLimits) -> None:
+    def __init__(self, prepared: PreparedPictures, limits: ImageLimits) -> None:
+        self._prepared = prepared
         self._limits = limits
-        self._prepared: dict[str, Image.Image] = {}
+        self._of_request: dict[str, Image.Image] = {}
 
     def cost(self, part: ImagePart) -> int:
-        picture = self._prepare(part)
+        picture = self._find(part)
         return (picture.width * picture.height) // self._limits.token_px**2
 
     def entry(self, part: ImagePart) -> Mapping[str, object]:
         """Return the picture's entry for the chat template; its size is final."""
-        picture = self._prepare(part)
+        picture = self._find(part)
         return {
             "type": "image",
             "image": picture,
@@ -123,14 +126,10 @@ class _Pictures:
             "resized_height": picture.height,
         }
 
-    def _prepare(self, part: ImagePart) -> Image.Image:
-        if part.sha256 not in self._prepared:
-            # A photograph takes 36 MB decoded, a conversation has many: the small one stays.
-            full = decode_image(part.data)
-            self._prepared[part.sha256] = full.resize(
-                smart_resize(full.width, full.height, self._limits)
-            )
-        return self._prepared[part.sha256]
+    def _find(self, part: ImagePart) -> Image.Image:
+        if part.sha256 not in self._of_request:
+            self._of_request[part.sha256] = self._prepared.prepare(part.data, self._limits)
+        return self._of_request[part.sha256]
 
 
 def append_tokens(inputs: Inputs, token_ids: Sequence[int]) -> Inputs:

@@ -43,7 +43,7 @@ QWEN_SPLIT: Final = (
 HARMLESS_KEYS: Final = frozenset(
     {
         "backend",
-        "chat_template",  # of conversations without pictures; `chat_template` reads the other one
+        "chat_template",  # of conversations without pictures; `template` reads the other one
         "clean_up_tokenization_spaces",  # whoever decodes says it
         "errors",  # of tokenizers in Python
         "is_local",
@@ -95,16 +95,16 @@ def load_text_codec(folder: Path) -> TextCodec:
         UnsupportedProcessorError: transformers would, or might, make other ids of some text.
         InferenceError: `model_unavailable`, a file is missing or broken.
     """
-    path = folder / TOKENIZER_FILE
-    if not path.is_file():
-        raise UnsupportedProcessorError(f"there is no {TOKENIZER_FILE}")
+    for needed in (TOKENIZER_FILE, CONFIG_FILE):
+        if not (folder / needed).is_file():
+            raise UnsupportedProcessorError(f"there is no {needed}")
     config = read_json(folder, CONFIG_FILE)
     name = str(config.get("tokenizer_class"))
     if name not in DEFAULT_EOS_TOKENS:
         raise UnsupportedProcessorError(f"its tokenizer is a {name}")
     _check_words(folder, config)
     try:
-        tokenizer = Tokenizer.from_file(str(path))
+        tokenizer = Tokenizer.from_file(str(folder / TOKENIZER_FILE))
     except Exception as error:  # the library raises Exception itself
         raise InferenceError(
             ErrorCode.MODEL_UNAVAILABLE,

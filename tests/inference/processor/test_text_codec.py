@@ -82,6 +82,10 @@ REFUSED = {
         ),
         "puts tokens around",
     ),
+    "no tokenizer_config.json": (
+        lambda folder: (folder / "tokenizer_config.json").unlink(),
+        "no tokenizer_config.json",
+    ),
     "no tokenizer.json": (lambda folder: (folder / "tokenizer.json").unlink(), "no tokenizer.json"),
 }
 
