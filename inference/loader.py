@@ -12,30 +12,14 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Protocol
 
-from inference.backends.base import (
-    Backend,
-    Cancellation,
-    LoadedModel,
-    ModelFiles,
-    ReportProgress,
-)
+from inference.backends.base import Backend, LoadedModel, ModelFiles, ReportProgress
 from inference.errors import ErrorCode, InferenceError
 from inference.model_seat import ModelSeat
-from inference.requests import (
-    ChatMessage,
-    GenerationRequest,
-    ImagePart,
-    PixelBudget,
-    Role,
-    SamplingOptions,
-    TextPart,
-)
 from inference.service_state import Phase, ServiceState, StateBoard
 
 logger = logging.getLogger(__name__)
 
 REPORT_EVERY_S = 0.5
-WARM_UP_TOKENS = 2
 
 
 class ModelSource(Protocol):
@@ -172,7 +156,7 @@ class ModelLoader:
         self._check_stop()
         if is_foreground:
             self._post(Phase.WARMING, files.name, f"Warming up {files.name}.", demo=files.demo)
-        warm_up(model)
+        model.warm_up()
         self._check_stop()
         logger.info("%s is loaded and warm after %.1f s.", files.name, monotonic() - began)
         return model
@@ -222,22 +206,3 @@ class _Stopped(Exception):  # not an error: the service is closing
 
     Not an Exception: a backend that turns every exception into its own error must let it pass.
     """
-
-
-def warm_up(model: LoadedModel) -> None:
-    """Answer a question about a small grey picture.
-
-    The first person shall not pay for the first-time costs.
-    """
-    from inference.warm_up_picture import (
-        warm_up_png,
-    )  # writes a PNG: not needed by processes that only count
-
-    data, sha256 = warm_up_png()
-    request = GenerationRequest(
-        id="warm-up",
-        messages=(ChatMessage(Role.USER, (ImagePart(data, sha256), TextPart("Warm up."))),),
-        options=SamplingOptions(max_tokens=WARM_UP_TOKENS, temperature=0.0),
-        pixels=PixelBudget.FAST,
-    )
-    model.answer(request, emit=lambda event: None, cancellation=Cancellation())

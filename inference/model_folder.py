@@ -40,7 +40,7 @@ def check_model_folder(folder: Path) -> None:
         raise _broken(
             folder, "", "There is no such folder. Give a folder or the name of a model on the hub."
         )
-    config = _read_json(folder, "config.json")
+    config = read_json(folder, "config.json")
     if not any(key.startswith(("vision", "vq_")) for key in config):
         kind = config.get("model_type", "unknown")
         raise _broken(
@@ -59,6 +59,23 @@ def weigh_model_folder(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.glob("*.safetensors"))
 
 
+def read_json(folder: Path, name: str) -> Mapping[str, object]:
+    """Return the object in one of the folder's JSON files.
+
+    Raises:
+        InferenceError: `model_unavailable`; the file is missing or broken.
+    """
+    try:
+        content = json.loads((folder / name).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise _broken(folder, name, f"It is missing. {DOWNLOAD_AGAIN}") from error
+    except (OSError, ValueError) as error:
+        raise _broken(folder, name, f"It cannot be read as JSON. {DOWNLOAD_AGAIN}") from error
+    if not isinstance(content, dict):
+        raise _broken(folder, name, f"It is not a JSON object. {DOWNLOAD_AGAIN}")
+    return content
+
+
 def _check_weights(folder: Path) -> None:
     if (folder / INDEX_FILE).exists():
         shards = _shards_of(folder)
@@ -75,7 +92,7 @@ def _check_weights(folder: Path) -> None:
 
 
 def _shards_of(folder: Path) -> list[str]:
-    weight_map = _read_json(folder, INDEX_FILE).get("weight_map")
+    weight_map = read_json(folder, INDEX_FILE).get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:
         raise _broken(folder, INDEX_FILE, f"It names no weight files. {DOWNLOAD_AGAIN}")
     return sorted({str(name) for name in weight_map.values()})
@@ -117,7 +134,7 @@ def _check_template(folder: Path) -> None:
     if any((folder / name).exists() for name in TEMPLATE_FILES):
         return
     tokenizer_config = folder / "tokenizer_config.json"
-    if tokenizer_config.exists() and "chat_template" in _read_json(folder, tokenizer_config.name):
+    if tokenizer_config.exists() and "chat_template" in read_json(folder, tokenizer_config.name):
         return
     raise _broken(
         folder,
@@ -129,18 +146,6 @@ def _check_template(folder: Path) -> None:
 def _require_one(folder: Path, names: tuple[str, ...], purpose: str) -> None:
     if not any((folder / name).is_file() for name in names):
         raise _broken(folder, names[0], f"It is missing; it says {purpose}. {DOWNLOAD_AGAIN}")
-
-
-def _read_json(folder: Path, name: str) -> Mapping[str, object]:
-    try:
-        content = json.loads((folder / name).read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise _broken(folder, name, f"It is missing. {DOWNLOAD_AGAIN}") from error
-    except (OSError, ValueError) as error:
-        raise _broken(folder, name, f"It cannot be read as JSON. {DOWNLOAD_AGAIN}") from error
-    if not isinstance(content, dict):
-        raise _broken(folder, name, f"It is not a JSON object. {DOWNLOAD_AGAIN}")
-    return content
 
 
 def _broken(folder: Path, name: str, reason: str) -> InferenceError:

@@ -81,6 +81,13 @@ class LoadedModel(Protocol):
     def image_limits(self) -> ImageLimits:
         """Return how this model cuts pictures into tokens."""
 
+    def warm_up(self) -> None:
+        """Pay for what only the first question costs, before anybody asks it.
+
+        Raises:
+            Exception: whatever an answer may raise; the model cannot be used.
+        """
+
     def answer(
         self, request: GenerationRequest, *, emit: Emit, cancellation: Cancellation
     ) -> Finished:

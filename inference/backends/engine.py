@@ -6,18 +6,30 @@ generates.
 
 from __future__ import annotations
 
+import importlib
 import logging
 from pathlib import Path
+from typing import Final
 
 from inference.backends.base import Backend, LoadedModel, ModelFiles, ReportProgress
+from inference.backends.library_preload import preload_torch
 from inference.backends.load_errors import naming_load_errors
 from inference.backends.one_at_a_time import OneAtATime
+from inference.backends.quick_import import collector_paused
 from inference.backends.transformers import TransformersBackend
 from inference.config import BackendName, InferenceConfig
-from inference.engine.shape import UnsupportedModelError
+from inference.engine.shape import UnsupportedModelError, read_shape
 from inference.errors import ErrorCode, InferenceError
 
 logger = logging.getLogger(__name__)
+
+MODULES: Final = (
+    "inference.processor.parts",
+    "numpy",
+    "PIL.Image",
+    "inference.backends.engine_loading",
+)
+"""In this order, because only the last needs torch, whose library is being opened meanwhile."""
 
 
 class EngineBackend:
@@ -54,11 +66,16 @@ class EngineBackend:
 
     def _load(self, files: ModelFiles, folder: Path, report: ReportProgress) -> LoadedModel:
         with naming_load_errors(files, but=UnsupportedModelError):
-            # Seconds of import, hundreds of megabytes: only when a model is really loaded. The
-            # order matters.
-            from inference.backends.torchvision_shim import ensure_torchvision
-
-            ensure_torchvision()
+            read_shape(folder)  # refuses other models before anything takes time
+            _import_engine()
             from inference.backends.engine_loading import load_engine_model
 
             return load_engine_model(files, folder, config=self._config, report=report)
+
+
+def _import_engine() -> None:
+    """Import the engine, and torch with it: more than a second, only when a model is loaded."""
+    preload_torch()
+    with collector_paused():
+        for name in MODULES:
+            importlib.import_module(name)

@@ -1,7 +1,4 @@
-"""Builds the engine around a checkpoint: weights, networks, caches, thread.
-
-`torchvision_shim.ensure_torchvision` must have run before this module is imported.
-"""
+"""Builds the engine around a checkpoint: weights, networks, caches, thread."""
 
 from __future__ import annotations
 
@@ -11,17 +8,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import AutoConfig, AutoProcessor, GenerationConfig
 
 from inference.backends.base import ModelFiles, ReportProgress
 from inference.backends.engine_model import EngineModel
+from inference.backends.own_processor import OwnProcessor
 from inference.backends.processor_cores import count_physical_cores
 from inference.backends.spill_place import ClaimedFolder, claim_folder
-from inference.backends.token_rules import list_eos_ids
+from inference.backends.token_rules import list_eos_ids, read_configured_eos
+from inference.backends.transformers_processor import load_transformers_processor
+from inference.backends.vision_input import Processor
 from inference.config import InferenceConfig
 from inference.engine.checkpoint import Checkpoint
 from inference.engine.engine_thread import EngineThread
@@ -33,13 +31,14 @@ from inference.engine.pace import Pace
 from inference.engine.page_pool import PagePool, allocate_memory, count_page_bytes, pages_within
 from inference.engine.picture_cache import PictureCache
 from inference.engine.scheduler import Scheduler
-from inference.engine.shape import ModelShape, UnsupportedModelError, read_shape
+from inference.engine.shape import MODEL_TYPE, ModelShape, UnsupportedModelError, read_shape
 from inference.engine.speculation import MOST_DRAFT_TOKENS
 from inference.engine.spill_folder import SpillFolder
 from inference.engine.text import TextModel
 from inference.engine.vision import VisionTower
 from inference.engine.weights import load_weights
 from inference.errors import ErrorCode, InferenceError
+from inference.processor.parts import ProcessorParts, find_parts
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +68,11 @@ class ClaimedSpill:
 
 
 def load_engine_model(
-    files: ModelFiles, folder: Path, *, config: InferenceConfig, report: ReportProgress
+    files: ModelFiles,
+    folder: Path,
+    *,
+    config: InferenceConfig,
+    report: ReportProgress,
 ) -> EngineModel:
     """Load processor and weights from `folder` and start the engine's thread.
 
@@ -77,10 +80,10 @@ def load_engine_model(
         UnsupportedModelError: the engine cannot run the checkpoint; says why.
         InferenceError: `model_unavailable`, naming the broken file.
     """
+    # The networks first: cached weights come into memory while the tokenizer is read.
     networks = load_networks(folder, config=config, report=report)
-    load_processor: Any = AutoProcessor.from_pretrained  # untyped in the library
-    processor = load_processor(folder, local_files_only=True)
-    eos_ids = list_eos_ids(_read_generation_config(folder), processor.tokenizer)
+    processor = make_processor(folder, find_parts(folder))
+    eos_ids = list_eos_ids(read_configured_eos(folder), processor.eos_token_id)
     spill = _open_spill(folder, networks, config)
     return EngineModel(
         processor,
@@ -90,6 +93,18 @@ def load_engine_model(
         config=config,
         eos_ids=eos_ids,
     )
+
+
+def make_processor(folder: Path, parts: ProcessorParts | None) -> Processor:
+    """Return our own processor, or transformers' where there are no `parts` for ours.
+
+    Raises:
+        InferenceError: `model_unavailable`, torchvision is missing.
+        Exception: whatever transformers raises.
+    """
+    if parts is not None:
+        return OwnProcessor(parts)
+    return load_transformers_processor(folder, model_type=MODEL_TYPE)
 
 
 def load_networks(
@@ -188,14 +203,3 @@ def _open_spill(
         budget_bytes=config.kv_spill_bytes,
     )
     return ClaimedSpill(folder, pages)
-
-
-def _read_generation_config(folder: Path) -> GenerationConfig:
-    load: Any = GenerationConfig.from_pretrained  # untyped in the library
-    try:
-        generation_config: GenerationConfig = load(folder, local_files_only=True)
-    except OSError:  # an older checkpoint: config.json says it
-        load = AutoConfig.from_pretrained
-        make: Any = GenerationConfig.from_model_config
-        generation_config = make(load(folder, local_files_only=True))
-    return generation_config

@@ -38,6 +38,10 @@ class OneAtATime:
         """Return how this model cuts pictures into tokens."""
         return self._model.image_limits
 
+    def warm_up(self) -> None:
+        """Warm the model up."""
+        self._model.warm_up()
+
     def answer(
         self, request: GenerationRequest, *, emit: Emit, cancellation: Cancellation
     ) -> Finished:

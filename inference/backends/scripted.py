@@ -29,6 +29,7 @@ from inference.requests import (
     Timings,
     Usage,
 )
+from inference.warm_up import make_warm_up_request
 
 OPENINGS = ("I see", "Here is", "This shows", "Let me tell you about")
 LOADING_STEPS = 4
@@ -155,6 +156,10 @@ class ScriptedModel:
         """Return the limits of Qwen3-VL."""
         return QWEN3_VL_LIMITS
 
+    def warm_up(self) -> None:
+        """Show the script the question; there is nothing to warm."""
+        self._script.answer(make_warm_up_request(tokens=1))
+
     def answer(
         self, request: GenerationRequest, *, emit: Emit, cancellation: Cancellation
     ) -> Finished:
@@ -163,8 +168,6 @@ class ScriptedModel:
         image_tokens = sum(_image_costs(request))
         prompt_tokens = image_tokens + sum(_count_words(m) for m in request.messages)
         pieces = split_words(self._script.answer(request))
-        if request.id == "warm-up":
-            return self._finish(FinishReason.STOP, Usage())
         accepted = _check_prefix(pieces, request.prefix_token_ids)
         for step in self._stages(request, emit, cancellation, has_images=image_tokens > 0):
             if cancellation.is_set:

@@ -1,15 +1,19 @@
-"""What a checkpoint says about its tokens: which end an answer, and what text they stand for."""
+"""Which tokens end an answer, as a checkpoint says it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeAlias
 
 from inference.errors import ErrorCode, InferenceError
-from inference.tokenizer import Decode
+from inference.model_folder import read_json
+
+ConfiguredIds: TypeAlias = object
+"""One id, several, or None: what stands under `eos_token_id`."""
 
 
-def list_eos_ids(generation_config: Any, tokenizer: Any) -> frozenset[int]:
+def list_eos_ids(configured: ConfiguredIds, tokenizer_id: int | None) -> frozenset[int]:
     """Return all token ids that end an answer.
 
     Raises:
@@ -17,9 +21,8 @@ def list_eos_ids(generation_config: Any, tokenizer: Any) -> frozenset[int]:
 
     Source: generation_config.json, tokenizer_config.json.
     """
-    configured = generation_config.eos_token_id
     ids = configured if isinstance(configured, list) else [configured]
-    known = frozenset(int(i) for i in (*ids, tokenizer.eos_token_id) if i is not None)
+    known = frozenset(int(i) for i in (*ids, tokenizer_id) if i is not None)
     if not known:
         raise InferenceError(
             ErrorCode.MODEL_UNAVAILABLE,
@@ -28,13 +31,15 @@ def list_eos_ids(generation_config: Any, tokenizer: Any) -> frozenset[int]:
     return known
 
 
-def make_decode(tokenizer: Any) -> Decode:  # no common type
-    """Return the function from token ids to text, without control tokens."""
+def read_configured_eos(folder: Path) -> ConfiguredIds:
+    """Return what the folder's files say ends an answer; older checkpoints say it in config.json.
 
-    def decode(token_ids: Iterable[int]) -> str:
-        text = tokenizer.decode(
-            list(token_ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
-        )
-        return str(text)
-
-    return decode
+    Raises:
+        InferenceError: `model_unavailable`, a file is broken.
+    """
+    if (folder / "generation_config.json").is_file():
+        return read_json(folder, "generation_config.json").get("eos_token_id")
+    config = read_json(folder, "config.json")
+    text = config.get("text_config")
+    of_text = text.get("eos_token_id") if isinstance(text, Mapping) else None
+    return config.get("eos_token_id", of_text)

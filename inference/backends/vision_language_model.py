@@ -17,7 +17,6 @@ from typing import Any
 import torch
 from transformers import (
     AutoModelForImageTextToText,
-    AutoProcessor,
     GenerationConfig,
     LogitsProcessorList,
     StoppingCriteriaList,
@@ -30,15 +29,17 @@ from inference.backends.generate_hooks import ChosenTokenOnly, StopWhen, TokenSt
 from inference.backends.layer_watch import AnswerStoppedError, LayerWatch, PrefillProgress
 from inference.backends.number_format import are_wide_products_faster, choose_dtype
 from inference.backends.processor_cores import count_physical_cores
-from inference.backends.token_rules import list_eos_ids, make_decode
-from inference.backends.vision_input import Inputs, VisionInput
+from inference.backends.token_rules import list_eos_ids
+from inference.backends.transformers_processor import load_transformers_processor
+from inference.backends.vision_input import Inputs, Processor, VisionInput
 from inference.backends.wide_products import widen_products
 from inference.config import InferenceConfig
 from inference.errors import ErrorCode, InferenceError
 from inference.images import ImageLimits
-from inference.model_folder import weigh_model_folder
+from inference.model_folder import read_json, weigh_model_folder
 from inference.requests import Finished, GenerationRequest, Usage
 from inference.tokenizer import IncrementalDetokenizer
+from inference.warm_up import make_warm_up_request
 
 logger = logging.getLogger(__name__)
 
@@ -60,8 +61,8 @@ def load_vision_language_model(
         raise InferenceError(ErrorCode.MODEL_UNAVAILABLE, f"{files.name} has no folder.")
     threads = config.threads or count_physical_cores()
     torch.set_num_threads(threads)
-    load_processor: Any = AutoProcessor.from_pretrained  # untyped in the library
-    processor = load_processor(folder, local_files_only=True)
+    model_type = str(read_json(folder, "config.json").get("model_type"))
+    processor = load_transformers_processor(folder, model_type=model_type)
     dtype = choose_dtype(config.dtype, weigh_model_folder(folder))
     with _loading:
         restore = transformers_logging.set_tqdm_hook(_make_bar_hook(report))
@@ -92,7 +93,7 @@ class VisionLanguageModel:
     def __init__(
         self,
         model: Any,  # any architecture
-        processor: Any,
+        processor: Processor,
         *,
         files: ModelFiles,
         config: InferenceConfig,
@@ -100,7 +101,7 @@ class VisionLanguageModel:
     ) -> None:
         """Put hooks into the model's layers and read what its configuration says about tokens."""
         self._model = model
-        self._decode = make_decode(processor.tokenizer)
+        self._decode = processor.decode
         self._files = files
         self._threads = threads
         self._max_tokens = config.max_tokens
@@ -108,11 +109,10 @@ class VisionLanguageModel:
         positions = int(getattr(text_config, "max_position_embeddings", config.context_tokens))
         self._input = VisionInput(
             processor,
-            model_type=model.config.model_type,
             context_tokens=min(config.context_tokens, positions),
         )
         self._image_token_id = getattr(model.config, "image_token_id", None)
-        self._eos_ids = list_eos_ids(model.generation_config, processor.tokenizer)
+        self._eos_ids = list_eos_ids(model.generation_config.eos_token_id, processor.eos_token_id)
         # Our own hooks choose the tokens; the checkpoint's sampling settings must not act a second
         # time.
         model.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
@@ -134,6 +134,11 @@ class VisionLanguageModel:
     def image_limits(self) -> ImageLimits:
         """Return how this model cuts pictures into tokens."""
         return self._input.limits
+
+    def warm_up(self) -> None:
+        """Answer a question about a small picture."""
+        request = make_warm_up_request(tokens=2)  # the second takes another way
+        self.answer(request, emit=lambda event: None, cancellation=Cancellation())
 
     def answer(
         self, request: GenerationRequest, *, emit: Emit, cancellation: Cancellation

@@ -29,6 +29,7 @@ from inference.engine.content_sample import ContentSample
 from inference.engine.mapped_memory import (
     map_for_reading,
     map_for_writing,
+    populate_in_background,
     read_into_huge_pages,
 )
 
@@ -192,7 +193,9 @@ class PackedCache:
         start = _parts_start(index)
         if self.residence is Residence.OWN:
             return read_into_huge_pages(file, start, index.bytes).content
-        return map_for_reading(file).content[start:]
+        memory = map_for_reading(file)
+        populate_in_background(memory)
+        return memory.content[start:]
 
     def _remove_abandoned(self) -> None:
         """Remove drafts whose writers have died: they hold as much disk as a model."""

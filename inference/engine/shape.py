@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+MODEL_TYPE = "qwen3_vl"
 VISION_ROPE_THETA = 10_000.0
 """Of all towers so far; older configurations do not name it."""
 
@@ -85,8 +86,10 @@ def read_shape(folder: Path) -> ModelShape:
         OSError, ValueError: config.json is missing or broken.
     """
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    if config.get("model_type") != "qwen3_vl":
-        raise UnsupportedModelError(f"model_type is {config.get('model_type')!r}, not 'qwen3_vl'")
+    if config.get("model_type") != MODEL_TYPE:
+        raise UnsupportedModelError(
+            f"model_type is {config.get('model_type')!r}, not {MODEL_TYPE!r}"
+        )
     if "quantization_config" in config:
         raise UnsupportedModelError("its weights are quantised already (quantization_config)")
     return ModelShape(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from inference.backends.transformers import TransformersBackend
 from inference.config import BackendName, Dtype, InferenceConfig, Quantization
 from inference.testing import write_tiny_checkpoint
 from tests.inference.engine_models import make_engine_model
+from tests.inference.qwen_folder import write_qwen_folder
 
 if TYPE_CHECKING:
     from inference.backends.engine_loading import LoadedNetworks
@@ -36,6 +38,18 @@ def no_thread_is_left() -> Iterator[None]:
 def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a small random checkpoint of the true architecture."""
     return write_tiny_checkpoint(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def qwen_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a checkpoint whose processor files are of Qwen's own form."""
+    return write_qwen_folder(tmp_path_factory.mktemp("models") / "qwen")
+
+
+@pytest.fixture
+def qwen_copy(qwen_folder: Path, tmp_path: Path) -> Path:
+    """Return a copy of that folder, for tests that change its files."""
+    return shutil.copytree(qwen_folder, tmp_path / "qwen")
 
 
 @pytest.fixture(scope="session")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from inference.backends.base import ModelFiles
 from inference.config import InferenceConfig
@@ -27,29 +26,19 @@ def make_engine_model(
 
     `rows` fixes how many prompt tokens a step reads, `draft_tokens` limits speculation.
     """
-    # Imports transformers, which `ensure_torchvision` must precede.
-    from inference.backends.engine_loading import start_engine
+    # Imports torch: not before a test needs it.
+    from inference.backends.engine_loading import make_processor, start_engine
     from inference.backends.engine_model import EngineModel
+    from inference.backends.token_rules import list_eos_ids, read_configured_eos
     from inference.engine.pace import Pace
+    from inference.processor.parts import find_parts
 
-    processor, eos_ids = _load_processor(folder)
+    processor = make_processor(folder, find_parts(folder))
     return EngineModel(
         processor,
         start_engine(networks, config=config, pace=Pace(rows), draft_tokens=draft_tokens),
         shape=networks.shape,
         files=ModelFiles(folder.name, folder),
         config=config,
-        eos_ids=eos_ids,
+        eos_ids=list_eos_ids(read_configured_eos(folder), processor.eos_token_id),
     )
-
-
-@cache
-def _load_processor(folder: Path) -> tuple[Any, frozenset[int]]:
-    from transformers import AutoProcessor, GenerationConfig
-
-    from inference.backends.token_rules import list_eos_ids
-
-    load_processor: Any = AutoProcessor.from_pretrained
-    load_generation_config: Any = GenerationConfig.from_pretrained
-    processor = load_processor(folder, local_files_only=True)
-    return processor, list_eos_ids(load_generation_config(folder), processor.tokenizer)

@@ -57,6 +57,7 @@ class _Unclosable:
         self.demo = model.demo
         self.image_limits = model.image_limits
         self.answer = model.answer
+        self.warm_up = model.warm_up
 
     def close(self) -> None:
         """Keep the model."""

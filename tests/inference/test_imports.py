@@ -35,3 +35,28 @@ def test_counting_tokens_loads_no_torch() -> None:
     )
 
     assert result.stdout.strip() == "False"
+
+
+ANSWER_BY_ENGINE = """
+import sys
+from inference.config import BackendName, InferenceConfig
+from inference.model_source import BUNDLED_DEMO_DIR
+from inference.service import InferenceService
+from inference.testing import make_request, read_events
+config = InferenceConfig(backend=BackendName.ENGINE, model=str(BUNDLED_DEMO_DIR), threads=1)
+service = InferenceService(config)
+service.start()
+assert service.wait_ready(60), service.state.message
+print(type(read_events(service.submit(make_request()), 60)[-1]).__name__)
+service.close()
+heavy = ("transformers", "torchvision", "qwen_vl_utils", "huggingface_hub", "torch._dynamo")
+print([module for module in heavy if module in sys.modules])
+"""
+
+
+def test_engine_answers_without_transformers_and_torchvision() -> None:
+    result = subprocess.run(
+        [sys.executable, "-c", ANSWER_BY_ENGINE], capture_output=True, text=True, check=True
+    )
+
+    assert result.stdout.splitlines() == ["Finished", "[]"]

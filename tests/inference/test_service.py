@@ -231,6 +231,20 @@ def test_request_before_the_model_waits_and_hears_of_loading() -> None:
         assert isinstance(read_events(generation)[-1], Finished)
 
 
+def test_model_that_cannot_be_warmed_up_is_not_available() -> None:
+    def break_down(request: object) -> str:
+        raise RuntimeError("no answer")
+
+    service = make_unstarted(Script(answer=break_down))
+    service.start()
+    is_ready = service.wait_ready(DEADLINE_S)
+    phase = service.state.phase
+    service.close()
+
+    assert not is_ready
+    assert phase is Phase.FAILED
+
+
 def test_service_is_ready_only_after_the_warm_up() -> None:
     warmed: list[str] = []
 

@@ -113,6 +113,13 @@ def ask(
     return read_text(events), finished, events
 
 
+def test_warm_up_goes_through_both_networks(engine: EngineModel) -> None:
+    engine.warm_up()
+
+    stats = engine.stats()
+    assert (stats.chosen_tokens, stats.pictures.pictures) == (1, 1)
+
+
 @pytest.mark.reference
 @pytest.mark.parametrize("name", CONVERSATIONS)
 def test_greedy_answer_equals_that_of_transformers(

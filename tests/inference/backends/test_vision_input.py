@@ -9,8 +9,14 @@ import pytest
 import torch
 
 from inference.backends.base import LoadedModel
-from inference.backends.vision_input import VisionInput, append_tokens, list_control_tokens
-from inference.images import count_image_tokens
+from inference.backends.own_processor import OwnProcessor
+from inference.backends.transformers_processor import (
+    TransformersProcessor,
+    list_control_tokens,
+)
+from inference.backends.vision_input import VisionInput, append_tokens
+from inference.images import MIN_IMAGE_TOKENS, count_image_tokens
+from inference.processor.parts import read_parts
 from inference.random_checkpoint import SPECIAL_TOKENS, VISIBLE_ADDED_TOKENS
 from inference.requests import ChatMessage, PixelBudget, Role, TextPart
 from inference.testing import (
@@ -33,10 +39,12 @@ def processor(tiny_folder: Path, tiny_model: LoadedModel) -> Any:
     return load(tiny_folder, local_files_only=True)
 
 
-@pytest.fixture(scope="module")
-def vision_input(processor: Any) -> VisionInput:
-    """Return the input builder of the small model."""
-    return VisionInput(processor, model_type="qwen3_vl", context_tokens=2048)
+@pytest.fixture(scope="module", params=["own", "transformers"])
+def vision_input(request: pytest.FixtureRequest, processor: Any, tiny_folder: Path) -> VisionInput:
+    """Return the input builder of the small model, with either processor."""
+    if request.param == "own":
+        return VisionInput(OwnProcessor(read_parts(tiny_folder)), context_tokens=2048)
+    return VisionInput(TransformersProcessor(processor, model_type="qwen3_vl"), context_tokens=2048)
 
 
 def ids_of(vision_input: VisionInput, *messages: ChatMessage) -> list[int]:
@@ -121,8 +129,26 @@ def test_prefix_follows_the_prompt_as_text(vision_input: VisionInput) -> None:
     longer = vision_input.build(make_request(prefix=(5, 6)), 16)
 
     assert longer["input_ids"][0].tolist() == [*plain["input_ids"][0].tolist(), 5, 6]
+
+
+def test_prefix_is_seen_and_is_text(processor: Any) -> None:
+    vision_input = VisionInput(
+        TransformersProcessor(processor, model_type="qwen3_vl"), context_tokens=2048
+    )
+    plain = vision_input.build(make_request(), 16)
+
+    longer = vision_input.build(make_request(prefix=(5, 6)), 16)
+
     assert longer["attention_mask"].sum() == plain["attention_mask"].sum() + 2
     assert longer["mm_token_type_ids"][0, -2:].tolist() == [0, 0]
+
+
+def test_smallest_picture_is_four_tokens(vision_input: VisionInput, processor: Any) -> None:
+    request = make_request(user_message("?", image_part(draw_png(200, 200))))
+
+    ids = vision_input.build_smallest(request)["input_ids"][0].tolist()
+
+    assert ids.count(processor.image_token_id) == MIN_IMAGE_TOKENS
 
 
 def test_tensors_without_a_token_axis_stay() -> None:
@@ -135,7 +161,7 @@ def test_tensors_without_a_token_axis_stay() -> None:
 
 
 def test_other_models_go_through_their_own_processor(processor: Any) -> None:
-    other = VisionInput(processor, model_type="other", context_tokens=2048)
+    other = VisionInput(TransformersProcessor(processor, model_type="other"), context_tokens=2048)
 
     inputs = other.build(make_request(), 16)
 

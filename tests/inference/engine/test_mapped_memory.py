@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import torch
 from inference.engine.mapped_memory import (
     map_for_reading,
     map_for_writing,
+    populate_in_background,
     read_into_huge_pages,
     take_huge_pages,
 )
@@ -35,9 +37,47 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
+def resident_bytes(address: int) -> int:
+    """Return how much of the mapping at an address is in this process's memory.
+
+    Source: /proc/PID/smaps, a head line and the sizes of each mapping.
+    """
+    lines = iter(Path("/proc/self/smaps").read_text(encoding="utf-8").splitlines())
+    for line in lines:
+        if line.startswith(f"{address:x}-"):
+            sizes = next(size for size in lines if size.startswith("Rss:"))
+            return int(sizes.split()[1]) * 1024
+    raise LookupError(f"no mapping at {address:x}")
+
+
 def test_mapped_file_is_read_without_a_warning(path: Path) -> None:
     with path.open("rb") as file:
         memory = map_for_reading(file)
+
+    assert memory.content.numpy().tobytes() == CONTENT
+
+
+def test_mapped_file_is_brought_into_memory(path: Path) -> None:
+    with path.open("rb") as file:
+        memory = map_for_reading(file)
+    address = memory.content.data_ptr()
+
+    populate_in_background(memory).join()
+
+    assert resident_bytes(address) == len(CONTENT)
+
+
+def test_system_that_cannot_populate_is_no_error(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(name: str | None) -> None:
+        raise OSError(name)
+
+    monkeypatch.setattr(ctypes, "CDLL", refuse)
+    with path.open("rb") as file:
+        memory = map_for_reading(file)
+
+    populate_in_background(memory).join()
 
     assert memory.content.numpy().tobytes() == CONTENT
 
