@@ -80,6 +80,9 @@ def _make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--max-tokens", type=int, default=512)
     parser.add_argument("--temperature", type=float, default=0.7)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--stop", action="append", default=[], help="end before this text; may be given again"
+    )
     parser.add_argument("--offline", action="store_true", help="never ask a model hub")
     parser.add_argument("--json", action="store_true", help="one JSON line an event")
     parser.add_argument("--verbose", action="store_true", help="log to standard error")
@@ -104,7 +107,10 @@ def _make_request(arguments: argparse.Namespace) -> GenerationRequest:
         id="shell",
         messages=(ChatMessage(Role.USER, (*images, TextPart(arguments.question))),),
         options=SamplingOptions(
-            max_tokens=arguments.max_tokens, temperature=arguments.temperature, seed=arguments.seed
+            max_tokens=arguments.max_tokens,
+            temperature=arguments.temperature,
+            seed=arguments.seed,
+            stop=tuple(arguments.stop),
         ),
         pixels=arguments.pixels,
     )

@@ -15,6 +15,7 @@ class ErrorCode(StrEnum):
     OUT_OF_MEMORY = "out_of_memory"
     GENERATION_FAILED = "generation_failed"
     QUEUE_FULL = "queue_full"
+    INVALID_OPTIONS = "invalid_options"
 
 
 class InferenceError(Exception):

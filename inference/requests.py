@@ -8,7 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Final, TypeAlias
+
+from inference.errors import ErrorCode, InferenceError
+
+MAX_STOPS: Final = 4
+MAX_STOP_CHARS: Final = 200
 
 
 class PixelBudget(StrEnum):
@@ -103,7 +108,8 @@ class SamplingOptions:
     `presence_penalty` is subtracted once from the logit of each token that the answer already
     contains; `repetition_penalty` divides. The same `seed` with the same request gives the same
     answer, also when the answer is continued from a prefix. `is_loop_guarded` ends an answer that
-    only repeats itself, as `repetition`; see `loop_guard`.
+    only repeats itself, as `repetition`; see `loop_guard`. The text ends before the first of the
+    `stop` strings, up to `MAX_STOPS` of up to `MAX_STOP_CHARS`; see `stop_strings`.
     Source: the generation settings on the model card of Qwen3-VL-2B-Instruct.
     """
 
@@ -115,6 +121,22 @@ class SamplingOptions:
     repetition_penalty: float = 1.0
     seed: int = 0
     is_loop_guarded: bool = True
+    stop: tuple[str, ...] = ()
+
+    def check(self) -> None:
+        """Check what a caller may have passed on from outside.
+
+        Raises:
+            InferenceError: `invalid_options`, with what is wrong.
+        """
+        if len(self.stop) > MAX_STOPS:
+            raise _invalid(f"There are {len(self.stop)} stop strings; {MAX_STOPS} are possible.")
+        if not all(0 < len(string) <= MAX_STOP_CHARS for string in self.stop):
+            raise _invalid(f"Each stop string has 1 to {MAX_STOP_CHARS} characters.")
+
+
+def _invalid(message: str) -> InferenceError:
+    return InferenceError(ErrorCode.INVALID_OPTIONS, message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +145,8 @@ class GenerationRequest:
 
     `prefix_token_ids` are tokens of this very answer that were accepted earlier (by this or
     another process): they are prefilled after the prompt, are not sent again as text, and count
-    against `options.max_tokens`.
+    against `options.max_tokens`. `shown_chars` of their text were shown; it matters only where that
+    is more than tokens and stop strings made certain, behind an answer that ended at its limit.
     """
 
     id: str
@@ -131,6 +154,7 @@ class GenerationRequest:
     options: SamplingOptions = SamplingOptions()
     pixels: PixelBudget = PixelBudget.BALANCED
     prefix_token_ids: tuple[int, ...] = ()
+    shown_chars: int = 0
 
 
 @dataclass(frozen=True, slots=True)

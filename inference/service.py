@@ -123,9 +123,10 @@ class InferenceService:
         While the model loads, requests wait and are told how far it is.
 
         Raises:
-            InferenceError: `queue_full`, or `model_unavailable` if loading failed or the service
-                is closed.
+            InferenceError: `invalid_options`, `queue_full`, or `model_unavailable` if loading
+                failed or the service is closed.
         """
+        request.options.check()
         generation = Generation(request, withdraw=self._withdraw)
         self._queue.put(generation, self._check_admission)
         _tell_loading(generation, self._board.state)

@@ -94,6 +94,7 @@ def make_request(
     options: SamplingOptions | None = None,
     pixels: PixelBudget = PixelBudget.BALANCED,
     prefix: tuple[int, ...] = (),
+    shown_chars: int = 0,
     name: str = "request",
 ) -> GenerationRequest:
     """Return a request; one question about a small picture without `messages`."""
@@ -103,6 +104,7 @@ def make_request(
         options=options or SamplingOptions(),
         pixels=pixels,
         prefix_token_ids=prefix,
+        shown_chars=shown_chars,
     )
 
 

@@ -39,6 +39,7 @@ def request_for(reply: Reply, *, is_demo: bool) -> GenerationRequest:
         options=_sampling(reply, is_demo=is_demo),
         pixels=PixelBudget(reply.options["pixels"]),
         prefix_token_ids=tuple(reply.token_ids),
+        shown_chars=len(reply.text),
     )
 
 

@@ -11,6 +11,7 @@ from inference.backends.base import Emit
 from inference.backends.layer_watch import PrefillProgress
 from inference.loop_guard import LoopGuard
 from inference.requests import FinishReason, GenerationRequest, TextDelta, Timings
+from inference.stop_strings import StopStrings
 from inference.tokenizer import IncrementalDetokenizer
 
 
@@ -31,10 +32,12 @@ class AnswerWriter:
         self.progress = progress
         self._detokenizer = detokenizer
         self._guard = LoopGuard() if request.options.is_loop_guarded else None
+        self._stops = StopStrings(request.options.stop)
         # The prefix's text was sent when its tokens were accepted; only its unfinished end is
         # still to come.
         for token_id in request.prefix_token_ids:
             self._accept(token_id)
+        self._stops.skip(request.shown_chars)
         self._prefix_length = len(self.answer_ids)
         self._eos_ids = eos_ids
         self._emit = emit
@@ -43,11 +46,11 @@ class AnswerWriter:
 
     @property
     def is_complete(self) -> bool:
-        """Say whether no token may follow: an end token came, or the answer only repeats itself.
+        """Say whether no token may follow: an end token or a stop string came, or it is a loop.
 
-        So it may be from the start, behind a prefix that already does.
+        So it may be from the start, behind a prefix that is complete already.
         """
-        return self._has_end_token or self._is_looping
+        return self._has_end_token or self._stops.is_found or self._is_looping
 
     def take_token(self, token_id: int) -> None:
         """Take the next token; a token that ends answers is neither kept nor shown.
@@ -64,9 +67,18 @@ class AnswerWriter:
             return
         self._emit(TextDelta(self._accept(token_id), (token_id,)))
 
-    def finish_reason(self, *, is_cancelled: bool) -> FinishReason:
-        """Return why the answer ended, if it does now."""
-        if self._has_end_token:
+    def end(self, *, is_cancelled: bool) -> FinishReason:
+        """Show text that a stop string might have begun with; return why the answer ends now.
+
+        Behind a wish to stop it is kept back: another worker may go on with this answer.
+        """
+        reason = self._finish_reason(is_cancelled=is_cancelled)
+        if reason is not FinishReason.STOPPED and (text := self._stops.release()):
+            self._emit(TextDelta(text, ()))
+        return reason
+
+    def _finish_reason(self, *, is_cancelled: bool) -> FinishReason:
+        if self._has_end_token or self._stops.is_found:
             return FinishReason.STOP
         if self._is_looping:
             return FinishReason.REPETITION
@@ -96,4 +108,4 @@ class AnswerWriter:
         text = self._detokenizer.feed(token_id)
         if self._guard is not None:
             self._guard.take(token_id, text)
-        return text
+        return self._stops.take(text)

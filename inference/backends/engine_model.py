@@ -141,7 +141,7 @@ class EngineModel:
             rule = AnswerRule(options=request.options, max_tokens=max_tokens, eos_ids=self._eos_ids)
             cached_tokens = self._run(inputs, rule, writer=writer, cancellation=cancellation)
         return Finished(
-            writer.finish_reason(is_cancelled=cancellation.is_set),
+            writer.end(is_cancelled=cancellation.is_set),
             self._count_usage(request, inputs, len(writer.answer_ids), cached_tokens),
             writer.timings(began),
             self.name,

@@ -11,7 +11,7 @@ import re
 import threading
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from inference.backends.base import Cancellation, Emit, ModelFiles, ReportProgress
 from inference.errors import ErrorCode, InferenceError
@@ -29,6 +29,7 @@ from inference.requests import (
     Timings,
     Usage,
 )
+from inference.stop_strings import StopStrings
 from inference.warm_up import make_warm_up_request
 
 OPENINGS = ("I see", "Here is", "This shows", "Let me tell you about")
@@ -186,13 +187,7 @@ class ScriptedModel:
             return _count_words(message) + sum(_image_costs(request, message))
 
         kept = fit_context(request.messages, count, self._script.context_tokens)
-        return GenerationRequest(
-            id=request.id,
-            messages=kept,
-            options=request.options,
-            pixels=request.pixels,
-            prefix_token_ids=request.prefix_token_ids,
-        )
+        return replace(request, messages=kept)
 
     def _stages(
         self,
@@ -228,16 +223,23 @@ class ScriptedModel:
         Return why it ended and how many words there are now.
         """
         count = len(request.prefix_token_ids)
+        stops = StopStrings(request.options.stop)
+        stops.take("".join(pieces[:count]))
+        stops.skip(request.shown_chars)
         for piece in pieces[count:]:
+            if stops.is_found:
+                return FinishReason.STOP, count
             if count >= request.options.max_tokens:
+                _show_held(stops, emit)
                 return FinishReason.LENGTH, count
             if count >= self._script.fail_after_tokens and Stage.DECODE in self._script.failures:
                 raise self._script.failures[Stage.DECODE]
             self._script.gate.pass_step(Stage.DECODE, cancellation)
             if cancellation.is_set or cancellation.wait(self._script.token_delay_s):
                 return FinishReason.STOPPED, count
-            emit(TextDelta(piece, (word_id(piece),)))
+            emit(TextDelta(stops.take(piece), (word_id(piece),)))
             count += 1
+        _show_held(stops, emit)
         return FinishReason.STOP, count
 
     def _finish(self, reason: FinishReason, usage: Usage) -> Finished:
@@ -278,6 +280,11 @@ def _check_prefix(pieces: Sequence[str], prefix: Sequence[int]) -> int:
             ErrorCode.GENERATION_FAILED, "The given prefix does not begin this answer."
         )
     return len(prefix)
+
+
+def _show_held(stops: StopStrings, emit: Emit) -> None:
+    if text := stops.release():
+        emit(TextDelta(text, ()))
 
 
 def _count_words(message: ChatMessage) -> int:

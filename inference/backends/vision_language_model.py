@@ -170,7 +170,7 @@ class VisionLanguageModel:
                 raise MemoryError from error
             raise
         return Finished(
-            writer.finish_reason(is_cancelled=cancellation.is_set),
+            writer.end(is_cancelled=cancellation.is_set),
             self._count_usage(request, inputs, len(writer.answer_ids)),
             writer.timings(began),
             self.name,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -192,6 +193,36 @@ def test_prefix_of_full_length_finishes_at_once(model: LoadedModel) -> None:
 
     assert not read_token_ids(rest)
     assert finished.finish_reason in (FinishReason.LENGTH, FinishReason.STOP)
+
+
+@pytest.mark.parametrize("cut", [0, 4, 9])
+def test_text_ends_before_a_stop_string_also_behind_a_take_over(
+    model: LoadedModel, cut: int
+) -> None:
+    whole = read_text(answer(model, make_request(options=SEEDED))[0])
+    stop = whole[len(whole) // 2 :][:3]
+    options = replace(SEEDED, stop=(stop, "never said"))
+    events, finished = answer(model, make_request(options=options))
+    token_ids = read_token_ids(events)
+
+    rest, again = answer(model, make_request(options=options, prefix=token_ids[:cut]))
+
+    assert read_text(events) == whole[: whole.index(stop)]
+    assert read_text(events).endswith(read_text(rest))
+    assert read_token_ids(rest) == token_ids[cut:]
+    assert finished.finish_reason is again.finish_reason is FinishReason.STOP
+    assert finished.usage.completion_tokens == again.usage.completion_tokens == len(token_ids)
+
+
+def test_what_may_begin_a_stop_string_is_shown_at_the_limit(model: LoadedModel) -> None:
+    whole = read_text(answer(model, make_request(options=SEEDED))[0])
+    options = replace(SEEDED, stop=(whole[-1] + "never said",))
+
+    events, finished = answer(model, make_request(options=options))
+
+    assert read_text(events) == whole
+    assert events[-1] == TextDelta(whole[-1], ())
+    assert finished.finish_reason is not FinishReason.STOPPED
 
 
 def test_same_seed_gives_the_same_answer(model: LoadedModel) -> None:

@@ -21,6 +21,7 @@ from inference.requests import (
     Finished,
     FinishReason,
     PixelBudget,
+    SamplingOptions,
     Stage,
     StageProgress,
     TextDelta,
@@ -353,3 +354,21 @@ def test_image_tokens_are_counted_before_any_model_is_loaded() -> None:
 
 def _raise(state: ServiceState) -> None:
     raise RuntimeError("listener")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        pytest.param(SamplingOptions(stop=("a", "b", "c", "d", "e")), "5 stop", id="many stops"),
+        pytest.param(SamplingOptions(stop=("x" * 201,)), "1 to 200", id="long stop"),
+        pytest.param(SamplingOptions(stop=("",)), "1 to 200", id="empty stop"),
+    ],
+)
+def test_options_that_cannot_be_met_are_refused_before_queueing(
+    service: InferenceService, options: SamplingOptions, said: str
+) -> None:
+    with pytest.raises(InferenceError, match=said) as caught:
+        service.submit(make_request(options=options))
+
+    assert caught.value.code == ErrorCode.INVALID_OPTIONS
+    assert service.stats().queued == 0
