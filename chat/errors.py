@@ -30,7 +30,6 @@ class ErrorCode(StrEnum):
     RATE_LIMITED = "rate_limited"
     QUOTA_EXCEEDED = "quota_exceeded"
     QUEUE_FULL = "queue_full"
-    INVALID_OPTIONS = "invalid_options"
     CONTEXT_TOO_LONG = "context_too_long"
     MODEL_UNAVAILABLE = "model_unavailable"
     OUT_OF_MEMORY = "out_of_memory"
@@ -61,9 +60,6 @@ TEXTS: dict[ErrorCode, _StrPromise] = {
     ErrorCode.RATE_LIMITED: _("That was too fast. Wait a moment and try again."),
     ErrorCode.QUOTA_EXCEEDED: _("Your allowance for today is used up."),
     ErrorCode.QUEUE_FULL: _("Too many questions are waiting. Try again in a moment."),
-    ErrorCode.INVALID_OPTIONS: _(
-        "The model cannot answer in the form that was asked for. Ask for another form."
-    ),
     ErrorCode.CONTEXT_TOO_LONG: _(
         "The question and its pictures do not fit the model. Use fewer or smaller pictures."
     ),

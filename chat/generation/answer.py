@@ -14,6 +14,7 @@ from chat.generation import claim as claims
 from chat.generation import news
 from chat.generation.reply_log import StaleAttemptError
 from chat.generation.request import request_for
+from inference.errors import ErrorCode as InferenceCode
 from inference.errors import InferenceError
 from inference.requests import (
     TERMINAL_EVENTS,
@@ -37,6 +38,8 @@ CHECKPOINT_S = 1.0
 CHECKPOINT_TOKENS = 16
 RENEW_S = 3.0
 SPEED_S = 1.0  # how often followers are told the number of tokens
+# Of options that no frame can carry: here they would be our own mistake.
+TOLD_AS: dict[str, str] = {InferenceCode.INVALID_OPTIONS: ErrorCode.GENERATION_FAILED}
 
 
 class Answer:
@@ -164,7 +167,7 @@ class Answer:
         elif isinstance(event, Finished):
             self._finish(event)
         else:
-            self._fail(event.code, event.message)
+            self._fail(TOLD_AS.get(event.code, event.code), event.message)
 
     def _is_to_be_continued(self, event: Finished | Failed) -> bool:
         """Say whether only the end of this process broke the answer off."""

@@ -482,7 +482,8 @@ def test_each_inference_error_reaches_the_person_with_its_code(
     with model(failures={Stage.PREFILL: InferenceError(code, "injected")}) as service:
         reply = answer_next(service)
 
-    assert (reply.state, reply.error_code) == ("failed", code.value)
+    told = "generation_failed" if code is InferenceCode.INVALID_OPTIONS else code.value
+    assert (reply.state, reply.error_code) == ("failed", told)
     assert TEXTS[ErrorCode(reply.error_code)]
 
 

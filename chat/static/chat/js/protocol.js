@@ -49,7 +49,6 @@ export const ERROR_CODES = [
   "rate_limited",
   "quota_exceeded",
   "queue_full",
-  "invalid_options",
   "context_too_long",
   "model_unavailable",
   "out_of_memory",
