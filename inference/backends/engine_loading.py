@@ -26,7 +26,7 @@ from inference.engine.engine_thread import EngineThread
 from inference.engine.kernels import PORTABLE, choose_kernels
 from inference.engine.kernels.base import PAGE_TOKENS, Kernels, cache_dtype
 from inference.engine.kv_cache import KVCache
-from inference.engine.network import ModelNetwork
+from inference.engine.network import ModelNetwork, Network
 from inference.engine.pace import Pace
 from inference.engine.page_pool import PagePool, allocate_memory, count_page_bytes, pages_within
 from inference.engine.picture_cache import PictureCache
@@ -55,7 +55,7 @@ class LoadedNetworks:
 
     shape: ModelShape
     kernels: Kernels
-    network: ModelNetwork
+    network: Network
     memory: Tensor
 
 

@@ -57,6 +57,7 @@ class EngineModel:
         self._files = files
         self._max_tokens = config.max_tokens
         self._eos_ids = eos_ids
+        self._digit_ids = processor.digit_ids
         self._decode = processor.decode
         self._input = VisionInput(
             processor,
@@ -138,7 +139,12 @@ class EngineModel:
         cached_tokens = 0
         may_write = not (cancellation.is_set or writer.is_complete)
         if may_write and len(writer.answer_ids) < max_tokens:
-            rule = AnswerRule(options=request.options, max_tokens=max_tokens, eos_ids=self._eos_ids)
+            rule = AnswerRule(
+                options=request.options,
+                max_tokens=max_tokens,
+                eos_ids=self._eos_ids,
+                digit_ids=self._digit_ids,
+            )
             cached_tokens = self._run(inputs, rule, writer=writer, cancellation=cancellation)
         return Finished(
             writer.end(is_cancelled=cancellation.is_set),

@@ -50,6 +50,11 @@ class OwnProcessor:
         """Return the token that ends an answer, if the tokenizer names one."""
         return self._codec.eos_token_id
 
+    @property
+    def digit_ids(self) -> frozenset[int]:
+        """Return the tokens that are one digit each."""
+        return self._codec.digit_ids
+
     def count_tokens(self, text: str) -> int:
         """Return how many tokens a text is."""
         return len(self._codec.encode(text))

@@ -6,6 +6,7 @@ processor's chat template alone, with each picture scaled down to the budget bef
 
 from __future__ import annotations
 
+import string
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,12 @@ class TransformersProcessor:
         """Return the token that ends an answer, if the tokenizer names one."""
         token_id: int | None = self._tokenizer.eos_token_id
         return token_id
+
+    @property
+    def digit_ids(self) -> frozenset[int]:
+        """Return the tokens that are one digit each."""
+        vocabulary = self._tokenizer.get_vocab()
+        return frozenset(vocabulary[digit] for digit in string.digits if digit in vocabulary)
 
     def count_tokens(self, text: str) -> int:
         """Return how many tokens a text is."""

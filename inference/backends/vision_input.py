@@ -50,6 +50,10 @@ class Processor(Protocol):
     def eos_token_id(self) -> int | None:
         """Return the token that ends an answer, if the tokenizer names one."""
 
+    @property
+    def digit_ids(self) -> frozenset[int]:
+        """Return the tokens that are one digit each."""
+
     def count_tokens(self, text: str) -> int:
         """Return how many tokens a text is."""
 

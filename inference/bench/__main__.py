@@ -19,6 +19,7 @@ from inference.bench.contestants import (
     GROUPS,
     OURS_INT4,
     OURS_INT8,
+    PACKED_FOLDER,
     PEERS,
     Conditions,
     launch_ours,
@@ -112,7 +113,7 @@ def run(
     rows = judge(
         bench.results,
         _find_floors(conditions.model, prober),
-        *_try_drafts(conditions, missing),
+        *_try_drafts(conditions, missing, folder),
     )
     _say(format_table(rows))
     _say(json.dumps(summarize(rows, bench.results), ensure_ascii=False))
@@ -134,11 +135,12 @@ def _find_floors(model: Path, prober: KernelProber) -> Floors:
 
 
 def _try_drafts(
-    conditions: Conditions, missing: Mapping[str, str]
+    conditions: Conditions, missing: Mapping[str, str], folder: Path
 ) -> tuple[Mapping[str, float], Mapping[str, str]]:
     """Return the ratios with and without drafts, and what is missing, themselves perhaps."""
     try:
-        return measure_drafts(conditions.model, conditions.threads), missing
+        packed = folder / PACKED_FOLDER
+        return measure_drafts(conditions.model, conditions.threads, packed), missing
     except DraftsMissingError as error:
         return {}, {**missing, "drafts": str(error)}
 

@@ -24,6 +24,7 @@ LLAMA_Q4: Final = "llama.cpp Q4_0"
 OPENVINO_INT8: Final = "OpenVINO int8"
 OPENVINO_INT4: Final = "OpenVINO int4"
 
+PACKED_FOLDER: Final = "packed-weights"
 PEERS: Final = (TRANSFORMERS, LLAMA_Q8, LLAMA_Q4, OPENVINO_INT8, OPENVINO_INT4)
 
 GROUPS: Final = (
@@ -57,7 +58,7 @@ def launch_ours(conditions: Conditions, folder: Path) -> dict[str, Launch]:
             [
                 *(sys.executable, "-m", "inference.bench.peers.ours"),
                 *("--model", str(conditions.model), "--quantization", quantization),
-                *("--packed-cache", str(folder / "packed-weights")),
+                *("--packed-cache", str(folder / PACKED_FOLDER)),
                 *("--threads", str(conditions.threads), "--slots", str(conditions.people)),
             ]
         )

@@ -1,12 +1,11 @@
-"""Speculation with and without: asks the module that measures it, which is not always there.
+"""Speculation with and without: asks `measure_drafts`, in a process of its own.
 
-`python -m inference.measure_drafts --model FOLDER --threads N` ends with a line of JSON that has
-`repetitive` and `prose`: tokens a second with drafts ÷ those without, of runs in turn.
+It ends with a line of JSON that has `repetitive` and `prose`: tokens a second with drafts ÷ those
+without, of runs in turn.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-MODULE: Final = "inference.measure_drafts"
+MODULE: Final = "inference.bench.measure_drafts"
 NAMES: Final = ("repetitive", "prose")
 DEADLINE_S: Final = 600.0
 
@@ -23,15 +22,18 @@ class DraftsMissingError(Exception):
     """Drafts cannot be measured; the text says why."""
 
 
-def measure_drafts(model: Path, threads: int, *, module: str = MODULE) -> Mapping[str, float]:
+def measure_drafts(
+    model: Path, threads: int, packed_cache: Path, *, module: str = MODULE
+) -> Mapping[str, float]:
     """Return the ratios of `NAMES`; takes minutes.
 
     Raises:
-        DraftsMissingError: the module is not there, failed, or said something else.
+        DraftsMissingError: the module failed or said something else.
     """
-    if importlib.util.find_spec(module) is None:
-        raise DraftsMissingError(f"there is no {module}")
-    command = [sys.executable, "-m", module, "--model", str(model), "--threads", str(threads)]
+    command = [
+        *(sys.executable, "-m", module, "--model", str(model), "--threads", str(threads)),
+        *("--packed-cache", str(packed_cache)),
+    ]
     try:
         done = subprocess.run(  # noqa: S603  # our own command
             command, capture_output=True, text=True, timeout=DEADLINE_S, check=False

@@ -68,11 +68,15 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerRule:
-    """How an answer is chosen and when it ends: at an `eos_ids` token, or at `max_tokens`."""
+    """How an answer is chosen and when it ends: at an `eos_ids` token, or at `max_tokens`.
+
+    `digit_ids` are the tokens that are a digit each, of which drafts expect nothing.
+    """
 
     options: SamplingOptions
     max_tokens: int
     eos_ids: frozenset[int]
+    digit_ids: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +145,9 @@ class EngineSequence:
         self.features: dict[bytes, PictureFeatures] = {}
         self.pages: PagedSequence | None = None
         # Of a long prompt this takes milliseconds: here they are the asker's, not the engine's.
-        self.speculation = Speculation([*prompt.token_ids, *self.answer_ids])
+        self.speculation = Speculation(
+            [*prompt.token_ids, *self.answer_ids], digit_ids=rule.digit_ids
+        )
         self.emit = emit
         self._is_cancelled = is_cancelled
 
