@@ -56,10 +56,12 @@ class Extent:
     groups: Sequence[Group]
     rounds: int
     tokens: int
+    drafted_tokens: int
 
 
-FULL = Extent(groups=GROUPS, rounds=3, tokens=64)
-QUICK = Extent(groups=QUICK_GROUPS, rounds=1, tokens=2)  # the demo model is brief
+FULL = Extent(groups=GROUPS, rounds=3, tokens=64, drafted_tokens=160)
+# The demo model is brief.
+QUICK = Extent(groups=QUICK_GROUPS, rounds=1, tokens=2, drafted_tokens=8)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -113,7 +115,7 @@ def run(
     rows = judge(
         bench.results,
         _find_floors(conditions.model, prober),
-        *_try_drafts(conditions, missing, folder),
+        *_try_drafts(conditions, missing, extent, folder / PACKED_FOLDER),
     )
     _say(format_table(rows))
     _say(json.dumps(summarize(rows, bench.results), ensure_ascii=False))
@@ -135,14 +137,20 @@ def _find_floors(model: Path, prober: KernelProber) -> Floors:
 
 
 def _try_drafts(
-    conditions: Conditions, missing: Mapping[str, str], folder: Path
+    conditions: Conditions, missing: Mapping[str, str], extent: Extent, packed_cache: Path
 ) -> tuple[Mapping[str, float], Mapping[str, str]]:
     """Return the ratios with and without drafts, and what is missing, themselves perhaps."""
     try:
-        packed = folder / PACKED_FOLDER
-        return measure_drafts(conditions.model, conditions.threads, packed), missing
+        ratios = measure_drafts(
+            conditions.model,
+            conditions.threads,
+            packed_cache,
+            rounds=extent.rounds,
+            tokens=extent.drafted_tokens,
+        )
     except DraftsMissingError as error:
         return {}, {**missing, "drafts": str(error)}
+    return ratios, missing
 
 
 def _make_parser() -> argparse.ArgumentParser:

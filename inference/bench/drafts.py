@@ -23,9 +23,15 @@ class DraftsMissingError(Exception):
 
 
 def measure_drafts(
-    model: Path, threads: int, packed_cache: Path, *, module: str = MODULE
+    model: Path,
+    threads: int,
+    packed_cache: Path,
+    *,
+    rounds: int,
+    tokens: int,
+    module: str = MODULE,
 ) -> Mapping[str, float]:
-    """Return the ratios of `NAMES`; takes minutes.
+    """Return the ratios of `NAMES`, each text of `tokens` written in `rounds`; takes minutes.
 
     Raises:
         DraftsMissingError: the module failed or said something else.
@@ -33,6 +39,7 @@ def measure_drafts(
     command = [
         *(sys.executable, "-m", module, "--model", str(model), "--threads", str(threads)),
         *("--packed-cache", str(packed_cache)),
+        *("--rounds", str(rounds), "--tokens", str(tokens)),
     ]
     try:
         done = subprocess.run(  # noqa: S603  # our own command

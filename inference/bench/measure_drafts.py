@@ -35,8 +35,6 @@ from inference.processor.parts import find_parts
 from inference.processor.text_codec import TextCodec
 from inference.requests import SamplingOptions
 
-ROUNDS = 3
-TOKENS = 160
 WARM_UP_TOKENS = 16
 DEADLINE_S = 300.0
 GREEDY = SamplingOptions(temperature=0.0, repetition_penalty=1.0, presence_penalty=0.0)
@@ -116,8 +114,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--packed-cache", type=Path)
     parser.add_argument("--quantization", type=Quantization, default=Quantization.INT8)
     parser.add_argument("--threads", type=int, default=0)
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--tokens", type=int, default=TOKENS)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--tokens", type=int, default=160)
     arguments = parser.parse_args(argv)
     config = InferenceConfig(
         quantization=arguments.quantization,

@@ -13,7 +13,8 @@ import argparse, json
 parser = argparse.ArgumentParser()
 parser.add_argument("--model")
 parser.add_argument("--threads", type=int)
-parser.add_argument("--packed-cache")
+for name in ("--packed-cache", "--rounds", "--tokens"):
+    parser.add_argument(name)
 parser.parse_args()
 """
 
@@ -32,7 +33,7 @@ def test_both_ratios_are_taken_from_the_last_line(
     ending = 'print("boxes …"); print(json.dumps({"repetitive": 1.9, "prose": 1, "other": 2}))'
     module = write_module(tmp_path, monkeypatch, ending, name="drafts_that_work")
 
-    figures = measure_drafts(tmp_path, 1, tmp_path, module=module)
+    figures = measure_drafts(tmp_path, 1, tmp_path, rounds=1, tokens=8, module=module)
 
     assert figures == {"repetitive": 1.9, "prose": 1.0}
 
@@ -52,4 +53,4 @@ def test_module_that_fails_is_said(
     module = write_module(tmp_path, monkeypatch, ending, name=name)
 
     with pytest.raises(DraftsMissingError, match=words):
-        measure_drafts(tmp_path, 1, tmp_path, module=module)
+        measure_drafts(tmp_path, 1, tmp_path, rounds=1, tokens=8, module=module)
