@@ -18,6 +18,7 @@ from inference.backends.engine_prompt import make_prompt
 from inference.backends.layer_watch import AnswerStoppedError, PrefillProgress
 from inference.backends.vision_input import Inputs, Processor, VisionInput
 from inference.config import InferenceConfig
+from inference.engine.draft_hints import make_hints
 from inference.engine.engine_stats import EngineStats
 from inference.engine.engine_thread import EngineThread
 from inference.engine.sequence import (
@@ -57,7 +58,7 @@ class EngineModel:
         self._files = files
         self._max_tokens = config.max_tokens
         self._eos_ids = eos_ids
-        self._digit_ids = processor.digit_ids
+        self._draft_hints = make_hints(processor.encode)
         self._decode = processor.decode
         self._input = VisionInput(
             processor,
@@ -143,7 +144,7 @@ class EngineModel:
                 options=request.options,
                 max_tokens=max_tokens,
                 eos_ids=self._eos_ids,
-                digit_ids=self._digit_ids,
+                draft_hints=self._draft_hints,
             )
             cached_tokens = self._run(inputs, rule, writer=writer, cancellation=cancellation)
         return Finished(

@@ -50,14 +50,9 @@ class OwnProcessor:
         """Return the token that ends an answer, if the tokenizer names one."""
         return self._codec.eos_token_id
 
-    @property
-    def digit_ids(self) -> frozenset[int]:
-        """Return the tokens that are one digit each."""
-        return self._codec.digit_ids
-
-    def count_tokens(self, text: str) -> int:
-        """Return how many tokens a text is."""
-        return len(self._codec.encode(text))
+    def encode(self, text: str) -> list[int]:
+        """Return the tokens of a text alone."""
+        return self._codec.encode(text)
 
     def decode(self, token_ids: Sequence[int]) -> str:
         """Return the text of some tokens, without control tokens."""

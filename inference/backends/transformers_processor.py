@@ -6,7 +6,6 @@ processor's chat template alone, with each picture scaled down to the budget bef
 
 from __future__ import annotations
 
-import string
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -49,15 +48,9 @@ class TransformersProcessor:
         token_id: int | None = self._tokenizer.eos_token_id
         return token_id
 
-    @property
-    def digit_ids(self) -> frozenset[int]:
-        """Return the tokens that are one digit each."""
-        vocabulary = self._tokenizer.get_vocab()
-        return frozenset(vocabulary[digit] for digit in string.digits if digit in vocabulary)
-
-    def count_tokens(self, text: str) -> int:
-        """Return how many tokens a text is."""
-        return len(self._tokenizer(text, add_special_tokens=False)["input_ids"])
+    def encode(self, text: str) -> list[int]:
+        """Return the tokens of a text alone."""
+        return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def decode(self, token_ids: Sequence[int]) -> str:
         """Return the text of some tokens, without control tokens."""

@@ -50,12 +50,8 @@ class Processor(Protocol):
     def eos_token_id(self) -> int | None:
         """Return the token that ends an answer, if the tokenizer names one."""
 
-    @property
-    def digit_ids(self) -> frozenset[int]:
-        """Return the tokens that are one digit each."""
-
-    def count_tokens(self, text: str) -> int:
-        """Return how many tokens a text is."""
+    def encode(self, text: str) -> list[int]:
+        """Return the tokens of a text alone."""
 
     def decode(self, token_ids: Sequence[int]) -> str:
         """Return the text of some tokens, without control tokens and nothing cleaned up."""
@@ -103,7 +99,7 @@ class VisionInput:
         return self._processor.make_inputs(messages, add_vision_id=False)
 
     def _count_tokens(self, message: ChatMessage, pictures: _Pictures) -> int:
-        text_tokens = self._processor.count_tokens(self._control_tokens.neutralise(message.text))
+        text_tokens = len(self._processor.encode(self._control_tokens.neutralise(message.text)))
         image_tokens = sum(pictures.cost(part) + IMAGE_OVERHEAD_TOKENS for part in message.images)
         return text_tokens + image_tokens + MESSAGE_OVERHEAD_TOKENS
 

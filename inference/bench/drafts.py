@@ -15,7 +15,7 @@ from typing import Final
 
 MODULE: Final = "inference.bench.measure_drafts"
 NAMES: Final = ("repetitive", "prose")
-DEADLINE_S: Final = 600.0
+DEADLINE_S: Final = 1200.0
 
 
 class DraftsMissingError(Exception):

@@ -21,6 +21,7 @@ from inference.backends.engine_loading import LoadedNetworks, load_networks, sta
 from inference.bench.dictated_network import DictatedNetwork
 from inference.bench.repetitive_texts import Writing, make_writings
 from inference.config import InferenceConfig, Quantization
+from inference.engine.draft_hints import make_hints
 from inference.engine.rope import prompt_positions
 from inference.engine.sequence import (
     AnswerRule,
@@ -66,7 +67,7 @@ class DraftsRun:
                 options=GREEDY,
                 max_tokens=len(answer_ids),
                 eos_ids=frozenset(),
-                digit_ids=self._codec.digit_ids,
+                draft_hints=make_hints(self._codec.encode),
             ),
             emit=lambda event: events.put((monotonic(), event)),
             is_cancelled=lambda: False,
@@ -115,7 +116,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--quantization", type=Quantization, default=Quantization.INT8)
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--tokens", type=int, default=160)
+    parser.add_argument("--tokens", type=int, default=320)
     arguments = parser.parse_args(argv)
     config = InferenceConfig(
         quantization=arguments.quantization,

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-BOXES: Final = 12
+BOXES: Final = 10
 LABELS: Final = ("red car", "bicycle", "person", "traffic light", "dog")
 SIDE: Final = 1000
 READ_CHARS: Final = 900
-PROSE_CHARS: Final = 1800
+PROSE_CHARS: Final = 1500
 PROSE: Final = Path(__file__).parents[2] / "docs" / "architecture.md"
 QUESTION: Final = "Find everything in this picture and tell me about it."
 
@@ -46,7 +46,6 @@ def make_writings() -> Mapping[str, Writing]:
     passage = prose[-READ_CHARS:]
     return {
         "boxes": Writing(QUESTION, draw_boxes(seed=1), is_repetitive=True),
-        "other boxes": Writing(QUESTION, draw_boxes(seed=2), is_repetitive=True),
         "read out": Writing(f"Read this out:\n{passage}", passage, is_repetitive=True),
         "prose": Writing(QUESTION, prose[:PROSE_CHARS], is_repetitive=False),
     }

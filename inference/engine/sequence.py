@@ -18,6 +18,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
+from inference.engine.draft_hints import NO_HINTS, DraftHints
 from inference.engine.paged_sequence import PagedSequence
 from inference.engine.rope import PromptPositions
 from inference.engine.speculation import Speculation
@@ -68,15 +69,12 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerRule:
-    """How an answer is chosen and when it ends: at an `eos_ids` token, or at `max_tokens`.
-
-    `digit_ids` are the tokens that are a digit each, of which drafts expect nothing.
-    """
+    """How an answer is chosen and when it ends: at an `eos_ids` token, or at `max_tokens`."""
 
     options: SamplingOptions
     max_tokens: int
     eos_ids: frozenset[int]
-    digit_ids: frozenset[int] = frozenset()
+    draft_hints: DraftHints = NO_HINTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +143,7 @@ class EngineSequence:
         self.features: dict[bytes, PictureFeatures] = {}
         self.pages: PagedSequence | None = None
         # Of a long prompt this takes milliseconds: here they are the asker's, not the engine's.
-        self.speculation = Speculation(
-            [*prompt.token_ids, *self.answer_ids], digit_ids=rule.digit_ids
-        )
+        self.speculation = Speculation([*prompt.token_ids, *self.answer_ids], rule.draft_hints)
         self.emit = emit
         self._is_cancelled = is_cancelled
 

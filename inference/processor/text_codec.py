@@ -8,7 +8,6 @@ Source: transformers.tokenization_utils_tokenizers and models.qwen2.tokenization
 
 from __future__ import annotations
 
-import string
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -74,8 +73,6 @@ class TextCodec:
         self.eos_token_id = None if eos_token is None else tokenizer.token_to_id(eos_token)
         added = tokenizer.get_added_tokens_decoder().values()
         self.control_tokens = frozenset(token.content for token in added)
-        digits = (tokenizer.token_to_id(digit) for digit in string.digits)
-        self.digit_ids = frozenset(token_id for token_id in digits if token_id is not None)
 
     def encode(self, text: str) -> list[int]:
         """Return the ids of `text`, in which control tokens act."""

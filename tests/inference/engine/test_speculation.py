@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from inference.engine.draft_hints import NO_HINTS, DraftHints
 from inference.engine.speculation import MOST_DRAFT_TOKENS, MOST_WRITERS, ROW_COST, Speculation
 
 SONG = list(range(100, 140))
@@ -30,10 +31,10 @@ class Writing:
 def write(
     text: Sequence[int],
     prompt: Sequence[int] = (0,),
-    digit_ids: frozenset[int] = frozenset(),
+    hints: DraftHints = NO_HINTS,
 ) -> Writing:
     """Write a text as the scheduler does, whatever is proposed."""
-    speculation = Speculation(prompt, digit_ids=digit_ids)
+    speculation = Speculation(prompt, hints)
     written = passes = rows = 0
     while written < len(text):
         draft = speculation.propose(MOST_DRAFT_TOKENS, writers=1)
@@ -53,7 +54,7 @@ def is_proposed(repeated: int, *, writers: int = 1) -> tuple[int, ...]:
     return speculation.propose(MOST_DRAFT_TOKENS, writers=writers)
 
 
-@pytest.mark.parametrize(("repeated", "rows"), [(2, 0), (3, 1), (8, 4)])
+@pytest.mark.parametrize(("repeated", "rows"), [(2, 0), (3, 1), (8, 5)])
 def test_first_drafts_are_short_and_behind_long_matches(repeated: int, rows: int) -> None:
     assert is_proposed(repeated) == tuple(SONG[10 : 10 + rows])
 
@@ -92,14 +93,22 @@ def test_lookups_without_rows_are_compared_too() -> None:
 def test_records_filled_with_other_digits_are_written_by_their_frame() -> None:
     chance = random.Random(1)
     frame, records = list(range(100, 110)), 12
-    text = []
+    text: list[int] = []
     for _ in range(records):
         text += [*frame, *chance.choices(DIGITS, k=chance.choice((2, 3, 3))), 200, 201]
     digits = sum(token_id in DIGITS for token_id in text)
 
-    passes = write(text, digit_ids=frozenset(DIGITS)).passes
+    passes = write(text, hints=DraftHints(digit_ids=frozenset(DIGITS))).passes
 
     assert digits < passes <= digits + 4 * records < len(text) / 2
+
+
+def test_hinted_passage_is_drafted_and_no_part_of_the_text() -> None:
+    hints = DraftHints(passage_ids=tuple(SONG))
+
+    assert write(SONG, hints=hints).passes < len(SONG) / 2
+    assert write(SONG).passes == len(SONG)
+    assert Speculation([1, 2, 3], hints).length == 3
 
 
 def test_copy_of_the_prompt_takes_at_least_three_tokens_a_pass() -> None:
