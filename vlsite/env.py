@@ -108,12 +108,14 @@ def folder(name: str, default: Path) -> Path:
 
 
 def origin(name: str, default: str) -> str:
-    """Read the address people use, as browsers send it in `Origin`: scheme, host, port.
+    """Read an address as browsers send it in `Origin`: scheme, host, port; an empty default too.
 
     Raises:
         ImproperlyConfigured: not http(s)://host[:port].
     """
     value = text(name, default)
+    if not value:
+        return ""
     parts = urlsplit("")
     try:
         parts = urlsplit(value)

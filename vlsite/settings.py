@@ -11,6 +11,7 @@ from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
 from vlsite import env
+from vlsite.media_storage import bucket_storage, folder_storage
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VL_DATA_DIR = env.folder("VL_DATA_DIR", BASE_DIR / "data")
@@ -181,8 +182,23 @@ FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 STATIC_URL = "/static/"
 STATIC_ROOT = VL_DATA_DIR / "static"
 STATIC_ROOT.mkdir(exist_ok=True)
+VL_MEDIA_S3_BUCKET = env.text("VL_MEDIA_S3_BUCKET")  # empty: in MEDIA_ROOT
+VL_MEDIA_S3_ENDPOINT = env.origin("VL_MEDIA_S3_ENDPOINT", "")  # empty: Amazon's
+VL_MEDIA_S3_REGION = env.text("VL_MEDIA_S3_REGION")
+# Without keys botocore looks where it always does: a role of the machine, ~/.aws.
+_bucket_keys = {
+    "access_key": env.secret("AWS_ACCESS_KEY_ID"),
+    "secret_key": env.secret("AWS_SECRET_ACCESS_KEY"),
+}
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "default": bucket_storage(
+        VL_MEDIA_S3_BUCKET,
+        endpoint=VL_MEDIA_S3_ENDPOINT,
+        region=VL_MEDIA_S3_REGION,
+        **_bucket_keys,
+    )
+    if VL_MEDIA_S3_BUCKET
+    else folder_storage(),
     "staticfiles": {"BACKEND": "vlsite.staticfiles.HashedStaticFilesStorage"},
 }
 

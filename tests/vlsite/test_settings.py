@@ -52,6 +52,26 @@ def _run(
     )
 
 
+def test_a_bucket_takes_the_place_of_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("from a file")
+    where = {
+        "VL_MEDIA_S3_BUCKET": "pictures",
+        "VL_MEDIA_S3_ENDPOINT": "https://s3.example.org",
+        "AWS_ACCESS_KEY_ID": "somebody",
+        "AWS_SECRET_ACCESS_KEY_FILE": str(tmp_path / "key"),
+    }
+
+    unset = load(tmp_path, "STORAGES")["STORAGES"]["default"]
+    loaded = load(tmp_path, "STORAGES", **where)["STORAGES"]["default"]
+
+    assert unset == {"BACKEND": "django.core.files.storage.FileSystemStorage"}
+    assert loaded["BACKEND"] == "storages.backends.s3.S3Storage"
+    options = loaded["OPTIONS"]
+    assert (options["bucket_name"], options["region_name"]) == ("pictures", None)
+    assert options["endpoint_url"] == "https://s3.example.org"
+    assert (options["access_key"], options["secret_key"]) == ("somebody", "from a file")
+
+
 def test_nothing_set_is_safe(tmp_path: Path) -> None:
     loaded = load(
         tmp_path, "DEBUG", "VL_HOST", "VL_PORT", "VL_ORIGINS", "ALLOWED_HOSTS", "SECRET_KEY",
