@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import uuid
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,14 +12,17 @@ from django.utils import translation
 
 from chat import access, protocol
 from chat.drain import drain
+from chat.error_frames import error_frame
 from chat.errors import ChatError, ErrorCode
+from chat.followed_replies import FollowedReplies
 from chat.generation import following, local
 from chat.generation.info import info_frame
 from chat.generation.news import current_card
-from chat.generation.relay import EVERYONE, relay, reply_group, user_group
+from chat.generation.relay import EVERYONE, relay, user_group
 from chat.protocol import CloseCode
-from chat.services import images, turns
+from chat.services import questions
 from chat.session_watch import session_watch
+from chat.socket_groups import SocketGroups
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -39,10 +39,6 @@ if TYPE_CHECKING:
         StopFrame,
     )
 
-logger = logging.getLogger(__name__)
-
-CATCH_UP_S = 1.0  # a lost relay message costs at most this long
-
 
 class ChatConsumer(AsyncWebsocketConsumer):
     """`/ws/chat/`: one socket of a signed-in person, for all of their conversations.
@@ -54,11 +50,6 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve the socket with a database thread of its own, and clean up however it ends."""
-        self._offsets: dict[uuid.UUID, int] = {}  # followed replies: code points sent so far
-        self._conversations: dict[uuid.UUID, uuid.UUID] = {}  # followed replies: their place
-        self._groups: set[str] = set()
-        self._catching_up = asyncio.Lock()
-        self._ticker: asyncio.Task[None] | None = None
         async with ThreadSensitiveContext():
             try:
                 await super().__call__(scope, receive, send)
@@ -78,6 +69,10 @@ class ChatConsumer(AsyncWebsocketConsumer):
             return
         drain.add(self, self._restart)
         self.user: User = scope["user"]
+        self._groups = SocketGroups(self.channel_layer, self.channel_name)
+        self._follows = FollowedReplies(
+            self.user, language=self._language, groups=self._groups, send=self._send
+        )
         relay.bind()
         session_watch.add(
             self,
@@ -85,10 +80,9 @@ class ChatConsumer(AsyncWebsocketConsumer):
             user_id=self.user.pk,
             on_end=self._end_session,
         )
-        await self._join(EVERYONE)
-        await self._join(user_group(self.user.pk))
+        await self._groups.join(EVERYONE)
+        await self._groups.join(user_group(self.user.pk))
         await self.model_changed({})
-        self._ticker = asyncio.create_task(self._catch_up_regularly())
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Read one frame and hand it to its handler; a bad one earns an error frame."""
@@ -113,17 +107,9 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     async def on_message(self, frame: MessageFrame) -> None:
         """Start a turn and follow its reply."""
-        turn = await database_sync_to_async(_start_turn)(self.user, frame)
-        await self._send(
-            protocol.AcceptedFrame(
-                id=frame.id,
-                conversation=turn.conversation.pk,
-                message=turn.message.pk,
-                reply=turn.reply.pk,
-                title=turn.conversation.title,
-            )
-        )
-        await self._follow(turn.reply.pk, turn.conversation.pk, offset=0)
+        accepted = await database_sync_to_async(questions.ask)(self.user, frame)
+        await self._send(accepted)
+        await self._follows.follow(accepted.reply, accepted.conversation, offset=0)
 
     async def on_stop(self, frame: StopFrame) -> None:
         """Stop a reply, whoever follows it."""
@@ -132,7 +118,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
     async def on_resume(self, frame: ResumeFrame) -> None:
         """Send what comes after the client's offset, then go on live."""
         reply = await database_sync_to_async(access.reply_for)(self.user, frame.reply)
-        await self._follow(reply.pk, reply.message.conversation_id, offset=frame.offset)
+        await self._follows.follow(reply.pk, reply.message.conversation_id, offset=frame.offset)
 
     async def on_open(self, frame: OpenFrame) -> None:
         """Send the conversation's card, and follow what is being written in it."""
@@ -141,13 +127,11 @@ class ChatConsumer(AsyncWebsocketConsumer):
         )
         await self._send(await database_sync_to_async(current_card)(conversation))
         for reply_id in await database_sync_to_async(following.open_reply_ids)(conversation.pk):
-            await self._follow(reply_id, conversation.pk, offset=0)
+            await self._follows.follow(reply_id, conversation.pk, offset=0)
 
     async def on_close(self, frame: CloseFrame) -> None:
         """Follow nothing of this conversation any more; unknown ids are fine."""
-        for reply_id, place in list(self._conversations.items()):
-            if place == frame.conversation:
-                await self._unfollow(reply_id)
+        await self._follows.drop_conversation(frame.conversation)
 
     async def on_ping(self, frame: PingFrame) -> None:
         """Answer the heartbeat."""
@@ -166,26 +150,15 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     async def reply_text(self, event: dict[str, Any]) -> None:
         """Send new text: what the client has not seen of it, or all that was missed."""
-        reply_id, content = uuid.UUID(event["reply"]), event["content"]
-        async with self._catching_up:
-            have = self._offsets.get(reply_id)
-            if have is None or event["offset"] + len(content) <= have:
-                return
-            if event["offset"] > have:
-                await self._catch_up(reply_id)
-                return
-            await self._send_partial(reply_id, content[have - event["offset"] :])
+        await self._follows.take(event)
 
     async def reply_status(self, event: dict[str, Any]) -> None:
         """Send the stage."""
-        reply_id = uuid.UUID(event["reply"])
-        if reply_id in self._offsets:
-            await self._send(protocol.StatusFrame(reply=reply_id, **event["status"]))
+        await self._follows.take(event)
 
     async def reply_ended(self, event: dict[str, Any]) -> None:
         """Send the end, read from the row."""
-        async with self._catching_up:
-            await self._catch_up(uuid.UUID(event["reply"]))
+        await self._follows.take(event)
 
     async def conversation_card(self, event: dict[str, Any]) -> None:
         """Pass a changed card on as it is."""
@@ -197,70 +170,13 @@ class ChatConsumer(AsyncWebsocketConsumer):
             frame = info_frame()
         await self._send(frame)
 
-    # Following ------------------------------------------------------------------------------
-
-    async def _follow(
-        self, reply_id: uuid.UUID, conversation_id: uuid.UUID, *, offset: int
-    ) -> None:
-        """Join the group first, then read: what falls in between is read or relayed, or both."""
-        await self._join(reply_group(reply_id))
-        self._conversations[reply_id] = conversation_id
-        async with self._catching_up:
-            self._offsets[reply_id] = offset
-            await self._catch_up(reply_id, with_status=True)
-
-    async def _catch_up(self, reply_id: uuid.UUID, *, with_status: bool = False) -> None:
-        """Send what the log or the row has beyond this socket's offset; end what has ended."""
-        if reply_id not in self._offsets:
-            return
-        try:
-            view = await database_sync_to_async(self._view)(reply_id)
-        except ChatError as error:  # the conversation was deleted under it
-            await self._unfollow(reply_id)
-            await self._send_error(error, reply=reply_id)
-            return
-        if with_status and view.status is not None:
-            await self._send(protocol.StatusFrame(reply=reply_id, **view.status))
-        if view.text:
-            await self._send_partial(reply_id, view.text)
-        if view.terminal is not None:
-            await self._unfollow(reply_id)
-            await self._send(view.terminal)
-
-    def _view(self, reply_id: uuid.UUID) -> following.View:
-        with translation.override(self._language):
-            return following.view(self.user, reply_id, self._offsets[reply_id])
-
-    async def _catch_up_regularly(self) -> None:
-        while True:
-            await asyncio.sleep(CATCH_UP_S)
-            for reply_id in list(self._offsets):
-                async with self._catching_up:
-                    await self._catch_up(reply_id)
-
-    async def _unfollow(self, reply_id: uuid.UUID) -> None:
-        self._offsets.pop(reply_id, None)
-        self._conversations.pop(reply_id, None)
-        await self._leave(reply_group(reply_id))
-
     # Sending --------------------------------------------------------------------------------
 
     async def _send(self, frame: ServerFrame) -> None:
         await self.send(text_data=frame.encode())
 
-    async def _send_partial(self, reply_id: uuid.UUID, content: str) -> None:
-        offset = self._offsets[reply_id]
-        self._offsets[reply_id] = offset + len(content)
-        await self._send(protocol.PartialFrame(reply=reply_id, offset=offset, content=content))
-
     async def _send_error(self, error: ChatError, **subject: Any) -> None:
-        with translation.override(self._language):
-            content = error.content
-        await self._send(
-            protocol.ErrorFrame(
-                code=error.code, content=content, retry_after_s=error.retry_after_s, **subject
-            )
-        )
+        await self._send(error_frame(error, language=self._language, **subject))
 
     async def _close(self, code: CloseCode) -> None:
         await self.close(int(code))
@@ -272,48 +188,12 @@ class ChatConsumer(AsyncWebsocketConsumer):
         await self._send_error(ChatError(ErrorCode.UNAUTHENTICATED))
         await self._close(CloseCode.SIGNED_OUT)
 
-    # Groups ---------------------------------------------------------------------------------
-
-    async def _join(self, group: str) -> None:
-        self._groups.add(group)
-        await self.channel_layer.group_add(group, self.channel_name)
-
-    async def _leave(self, group: str) -> None:
-        self._groups.discard(group)
-        await self.channel_layer.group_discard(group, self.channel_name)
-
     async def _clean_up(self) -> None:
         drain.discard(self)
         session_watch.discard(self)
-        if self._ticker is not None:
-            self._ticker.cancel()
-            await asyncio.gather(self._ticker, return_exceptions=True)
-        for group in list(self._groups):
-            await self._leave(group)
-
-
-def _start_turn(user: User, frame: MessageFrame) -> turns.Turn:
-    """Store the pictures that came inside the frame, then start the turn."""
-    question = turns.Question(
-        text=frame.text,
-        conversation_id=frame.conversation,
-        parent_id=frame.parent,
-        client_id=frame.id,
-        options=frame.options,
-    )
-    turns.check_question(question)
-    turns.check_image_count(len(frame.images))
-    image_ids = [_image_id(user, reference) for reference in frame.images]
-    return turns.start_turn(user, turns.with_images(question, image_ids))
-
-
-def _image_id(user: User, reference: str) -> uuid.UUID:
-    if reference.startswith("data:"):
-        return images.store_upload(user, images.decode_data_url(reference)).pk
-    try:
-        return uuid.UUID(reference)
-    except ValueError as error:
-        raise ChatError(ErrorCode.IMAGE_NOT_FOUND) from error
+        if hasattr(self, "user"):
+            await self._follows.close()
+            await self._groups.leave_all()
 
 
 def _subject_of(frame: protocol.ClientFrame) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from typing import Any, ClassVar, TypeAlias
 PROTOCOL_VERSION = 1
 MAX_FRAME_BYTES = 1024 * 1024  # larger frames close the socket with 1009
 MAX_PING_DEPTH = 32
+MAX_OFFSET = 2**31 - 1
 
 Json: TypeAlias = "dict[str, Any]"
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -124,12 +125,7 @@ def parse(text: str) -> ClientFrame:
     Raises:
         FrameError: not JSON, not an object, an unknown type, or a field of the wrong kind.
     """
-    try:
-        frame = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
-    except (ValueError, RecursionError) as error:
-        raise FrameError("it is not JSON") from error
-    if not isinstance(frame, dict):
-        raise FrameError("it is not a JSON object")
+    frame = decode(text)
     client_id = frame.get("id") if isinstance(frame.get("id"), str) else None
     kind = frame.get("type")
     reader = _READERS.get(kind) if isinstance(kind, str) else None
@@ -141,6 +137,21 @@ def parse(text: str) -> ClientFrame:
         error.client_id = client_id
         raise
     return parsed
+
+
+def decode(text: str) -> Json:
+    """Read a JSON object that can also be written again.
+
+    Raises:
+        FrameError: it is something else.
+    """
+    try:
+        frame = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+    except (ValueError, RecursionError) as error:
+        raise FrameError("it is not JSON") from error
+    if not isinstance(frame, dict):
+        raise FrameError("it is not a JSON object")
+    return frame
 
 
 def _refuse_constant(name: str) -> None:
@@ -188,7 +199,7 @@ def _offset(frame: Json, name: str) -> int | None:
     value = frame.get(name)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_OFFSET:
         raise FrameError(f"“{name}” must be a whole number, 0 or more")
     return value
 
@@ -223,7 +234,12 @@ def _read_options(frame: Json) -> TurnOptions:
     )
 
 
-def _read_message(frame: Json) -> MessageFrame:
+def read_message(frame: Json) -> MessageFrame:
+    """Read the fields of a `message`.
+
+    Raises:
+        FrameError: one is of the wrong kind.
+    """
     images = [] if frame.get("images") is None else frame["images"]
     if not isinstance(images, list) or not all(isinstance(image, str) for image in images):
         raise FrameError("“images” must be a list of image ids or data URLs")
@@ -236,6 +252,15 @@ def _read_message(frame: Json) -> MessageFrame:
         id=_optional_uuid(frame, "id"),
         options=_read_options(frame),
     )
+
+
+def read_stop(frame: Json) -> StopFrame:
+    """Read the fields of a `stop`.
+
+    Raises:
+        FrameError: one is of the wrong kind, or there is no reply.
+    """
+    return StopFrame(_uuid(frame, "reply"), _offset(frame, "seen"))
 
 
 def _read_ping(frame: Json) -> PingFrame:
@@ -253,8 +278,8 @@ def _is_shallow(value: Any, depth: int) -> bool:
 
 
 _READERS: dict[str, Any] = {
-    "message": _read_message,
-    "stop": lambda frame: StopFrame(_uuid(frame, "reply"), _offset(frame, "seen")),
+    "message": read_message,
+    "stop": read_stop,
     "resume": lambda frame: ResumeFrame(_uuid(frame, "reply"), _offset(frame, "offset") or 0),
     "open": lambda frame: OpenFrame(_uuid(frame, "conversation")),
     "close": lambda frame: CloseFrame(_uuid(frame, "conversation")),

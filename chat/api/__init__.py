@@ -1,12 +1,12 @@
 """The JSON API at /api/ (docs/protocol.md, part 2); its description at /api/openapi.json.
 
 A router a noun. A view parses, calls access and one service, and answers; it is synchronous, so
-Django runs it in a thread of its own.
+Django runs it in a thread of its own. An answer that lasts is an asynchronous iterator.
 """
 
 from ninja import NinjaAPI
 
-from chat.api import conversations, images
+from chat.api import conversations, images, replies, turns
 from chat.api.auth import PersonAuth
 from chat.api.errors import install_error_handlers
 
@@ -19,3 +19,5 @@ api = NinjaAPI(
 install_error_handlers(api)
 api.add_router("/images", images.router)
 api.add_router("/conversations", conversations.router)
+api.add_router("/conversations", turns.router)
+api.add_router("/replies", replies.router)

@@ -1,4 +1,4 @@
-"""Conversations over HTTP: list and search, rename, pin, archive, delete, read."""
+"""Conversations over HTTP: list and search, start, rename, pin, archive, delete, read."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from pydantic import AfterValidator, ConfigDict, Field, StrictBool
 from chat import access
 from chat.api.auth import person
 from chat.api.errors import ErrorOut
+from chat.api.frames import MESSAGE_BODY
+from chat.api.turns import TURN_RESPONSES, start_turn
 from chat.models import Conversation, Image, Message, Reply
 from chat.rendering import render
 from chat.services import conversations
@@ -123,6 +125,12 @@ def list_conversations(request: HttpRequest, search: Query[ConversationSearch]) 
         "pages": found.paginator.num_pages,
         "total": found.paginator.count,
     }
+
+
+@router.post("/", response=TURN_RESPONSES, openapi_extra=MESSAGE_BODY)
+def start(request: HttpRequest) -> Status[dict[str, Any]]:
+    """Start a conversation by its first turn; the body is a `message` frame without its type."""
+    return start_turn(request, conversation=None)
 
 
 @router.patch("/{conversation_id}/", response={200: ConversationOut, codes_4xx: ErrorOut})

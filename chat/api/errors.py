@@ -22,9 +22,11 @@ STATUSES = {
     ErrorCode.IMAGE_NOT_FOUND: 404,
     ErrorCode.CONVERSATION_NOT_FOUND: 404,
     ErrorCode.MESSAGE_NOT_FOUND: 404,
+    ErrorCode.ALREADY_RUNNING: 409,
     ErrorCode.IMAGE_TOO_LARGE: 413,
     ErrorCode.IMAGE_TYPE_UNSUPPORTED: 415,
     ErrorCode.RATE_LIMITED: 429,
+    ErrorCode.QUEUE_FULL: 503,
 }
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any
 
 import requests
@@ -40,15 +42,27 @@ class Person:
 
     def upload(self, picture: bytes) -> str:
         """Upload a picture; give its id."""
-        response = self.http.post(
-            f"{self.url}/api/images/",
-            files={"file": ("picture.png", picture, "image/png")},
-            headers={"X-CSRFToken": str(self.http.cookies["csrftoken"]), "Origin": self.url},
-            timeout=TIMEOUT_S,
-        )
+        response = self.post("/api/images/", files={"file": ("p.png", picture, "image/png")})
         assert response.status_code == 201, response.text
         image_id: str = response.json()["id"]
         return image_id
+
+    def post(self, path: str, **content: Any) -> requests.Response:
+        """Post `json` or `files`, as this site's own page does."""
+        headers = {"X-CSRFToken": str(self.http.cookies["csrftoken"]), "Origin": self.url}
+        return self.http.post(self.url + path, headers=headers, timeout=TIMEOUT_S, **content)
+
+    def follow(self, reply_id: str, *, last_event_id: int | None = None) -> EventStream:
+        """Open a reply's events."""
+        headers = {} if last_event_id is None else {"Last-Event-ID": str(last_event_id)}
+        return EventStream(
+            self.http.get(
+                f"{self.url}/api/replies/{reply_id}/events/",
+                headers=headers,
+                stream=True,
+                timeout=TIMEOUT_S,
+            )
+        )
 
     def connect(self, *, origin: str | None = None) -> Socket:
         """Open a socket, from this site's own page unless told otherwise."""
@@ -69,6 +83,50 @@ class Person:
         self.http.post(self.url + path, data=form | token, timeout=TIMEOUT_S).raise_for_status()
         assert "sessionid" in self.http.cookies
         return self
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One Server-Sent Event: its name, its id, and its data as a frame."""
+
+    name: str
+    id: int
+    frame: Frame
+
+
+class EventStream:
+    """Server-Sent Events of one answer, read within a `with` block."""
+
+    def __init__(self, response: requests.Response) -> None:
+        self.response = response
+
+    def __enter__(self) -> EventStream:
+        """Begin to read."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Go away, whether or not it has ended."""
+        self.response.close()
+
+    def __iter__(self) -> Iterator[Event]:
+        """Yield each event as it comes; comments and the retry time are skipped."""
+        fields: dict[str, str] = {}
+        for line in self.response.iter_lines(chunk_size=1, decode_unicode=True):
+            if line:
+                name, _, value = line.partition(": ")
+                fields[name] = value
+            elif "data" in fields:
+                yield Event(fields["event"], int(fields["id"]), json.loads(fields["data"]))
+                fields = {}
+
+    def read_text(self, text: str = "") -> tuple[str, Event]:
+        """Append partials at their offsets, to the end of the stream; give the last event too."""
+        for event in self:
+            if event.name == "partial":
+                assert event.frame["offset"] == len(text)
+                text += event.frame["content"]
+                assert event.id == len(text)
+        return text, event
 
 
 class Socket:

@@ -24,6 +24,10 @@ CALLS = {
     ("patch", "/api/conversations/{conversation_id}/"),
     ("delete", "/api/conversations/{conversation_id}/"),
     ("get", "/api/conversations/{conversation_id}/messages/"),
+    ("post", "/api/conversations/"),
+    ("post", "/api/conversations/{conversation_id}/turns/"),
+    ("get", "/api/replies/{reply_id}/events/"),
+    ("post", "/api/replies/{reply_id}/stop/"),
 }
 
 
@@ -60,6 +64,7 @@ def answer_to(error: Exception) -> HttpResponse:
 def test_every_code_has_its_status(code: ErrorCode) -> None:
     expected = {"unauthenticated": 401, "rate_limited": 429}
     expected |= {"image_too_large": 413, "image_type_unsupported": 415}
+    expected |= {"already_running": 409, "queue_full": 503}
 
     response = answer_to(ChatError(code))
 

@@ -1,0 +1,79 @@
+"""Bodies of HTTP calls that are frames of the socket without their type: the same reader, limits.
+
+What OpenAPI says of such a body is written here, since no schema of the API's own reads it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from django.core.exceptions import RequestDataTooBig
+
+from chat import protocol
+from chat.errors import ChatError, ErrorCode
+from chat.protocol import Pixels, TurnOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.http import HttpRequest
+
+    from chat.protocol import Json
+
+Frame = TypeVar("Frame")
+
+_UUID = {"type": "string", "format": "uuid"}
+_OPTION_TYPES: dict[str, dict[str, Any]] = {
+    "max_tokens": {"type": "integer", "minimum": 1},
+    "temperature": {"type": "number", "minimum": 0, "maximum": 2},
+    "top_p": {"type": "number", "minimum": 0, "maximum": 1},
+    "seed": {"type": "integer", "minimum": 0, "maximum": 2**31 - 1},
+    "pixels": {"type": "string", "enum": list(Pixels)},
+}
+
+
+def body_of(*, required: bool, **properties: dict[str, Any]) -> dict[str, Any]:
+    """Describe a JSON body for OpenAPI."""
+    schema = {"type": "object", "properties": properties}
+    content = {"application/json": {"schema": schema}}
+    return {"requestBody": {"required": required, "content": content}}
+
+
+MESSAGE_BODY = body_of(
+    required=True,
+    text={"type": "string"},
+    images={"type": "array", "items": {"type": "string"}, "description": "ids or data URLs"},
+    image={"type": "string", "description": "one data URL more"},
+    parent=_UUID,
+    id=_UUID | {"description": "made by the client: the same id again starts nothing"},
+    options={
+        "type": "object",
+        "properties": {
+            option.name: _OPTION_TYPES.get(option.name, {"type": "string"})
+            for option in fields(TurnOptions)
+        },
+    },
+)
+STOP_BODY = body_of(
+    required=False, seen={"type": "integer", "minimum": 0, "description": "keep the text up to it"}
+)
+
+
+def read_frame(request: HttpRequest, reader: Callable[[Json], Frame], **fixed: str | None) -> Frame:
+    """Read the body by a frame's reader; what is `fixed` stands in the address.
+
+    Raises:
+        ChatError: bad_frame.
+    """
+    try:
+        body = request.body
+        if len(body) > protocol.MAX_FRAME_BYTES:
+            raise RequestDataTooBig
+        return reader(protocol.decode(body.decode() or "{}") | fixed)
+    except RequestDataTooBig as error:
+        raise ChatError(ErrorCode.BAD_FRAME, detail="it is over 1 MiB") from error
+    except UnicodeDecodeError as error:
+        raise ChatError(ErrorCode.BAD_FRAME, detail="it is not UTF-8") from error
+    except protocol.FrameError as error:
+        raise ChatError(ErrorCode.BAD_FRAME, detail=error.detail) from error

@@ -1,0 +1,77 @@
+"""Replies without a socket: follow one as Server-Sent Events, stop it."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Annotated, Any
+
+from django.http import HttpRequest, StreamingHttpResponse
+from django.utils import translation
+from ninja import Query, Router, Schema, Status
+from ninja.params.functions import Header
+from ninja.responses import codes_4xx
+from pydantic import Field
+
+from chat import access
+from chat.api.auth import person
+from chat.api.errors import ErrorOut
+from chat.api.frames import STOP_BODY, read_frame
+from chat.generation import local
+from chat.protocol import MAX_OFFSET, read_stop
+from chat.reply_cursor import ReplyCursor
+from chat.reply_stream import ReplyStream, Session
+
+router = Router(tags=["replies"])
+
+LAST_EVENT_ID: Any = Header(None, alias="Last-Event-ID", ge=0, le=MAX_OFFSET)
+EVENTS = {
+    "responses": {
+        200: {
+            "description": "the reply's frames from the offset on, to its end",
+            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        }
+    }
+}
+
+
+class Place(Schema):
+    """Where in the reply's text to begin."""
+
+    offset: int = Field(0, ge=0, le=MAX_OFFSET)
+
+
+@router.get("/{reply_id}/events/", response={codes_4xx: ErrorOut}, openapi_extra=EVENTS)
+def follow(
+    request: HttpRequest,
+    reply_id: uuid.UUID,
+    place: Query[Place],
+    last_event_id: Annotated[int | None, LAST_EVENT_ID] = None,
+) -> StreamingHttpResponse:
+    """Follow a reply as Server-Sent Events; `Last-Event-ID` goes before `offset`."""
+    user = person(request)
+    reply = access.reply_for(user, reply_id)
+    session = Session(
+        key=request.session.session_key or "", user_id=user.pk, language=translation.get_language()
+    )
+    cursor = ReplyCursor(
+        user,
+        reply.pk,
+        offset=place.offset if last_event_id is None else last_event_id,
+        language=session.language,
+    )
+    response = StreamingHttpResponse(
+        ReplyStream(cursor, session).events(), content_type="text/event-stream"
+    )
+    response["Cache-Control"] = "no-store"
+    response["X-Accel-Buffering"] = "no"  # a proxy hands events on as they come
+    return response
+
+
+@router.post(
+    "/{reply_id}/stop/", response={202: None, codes_4xx: ErrorOut}, openapi_extra=STOP_BODY
+)
+def stop(request: HttpRequest, reply_id: uuid.UUID) -> Status[Any]:
+    """Stop a reply, keeping its text up to `seen` if given; stopping twice changes nothing."""
+    frame = read_frame(request, read_stop, reply=str(reply_id))
+    local.stop(person(request), frame.reply, seen_offset=frame.seen)
+    return Status(202, None)
