@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.http import content_disposition_header
 from ninja import Query, Router, Schema, Status
 from ninja.responses import codes_4xx
 from pydantic import AfterValidator, ConfigDict, Field, StrictBool
 
-from chat import access
+from chat import access, export
 from chat.api.auth import person
 from chat.api.errors import ErrorOut
 from chat.api.frames import MESSAGE_BODY
@@ -24,6 +26,8 @@ router = Router(tags=["conversations"])
 
 MAX_QUERY_CHARS = 200
 MAX_PAGE = 100_000
+ExportFormat = Literal["md", "json", "html"]
+EXPORTED = {"md": "text/markdown; charset=utf-8", "html": "text/html; charset=utf-8"}
 
 
 def _storable(text: str) -> str:
@@ -158,7 +162,35 @@ def delete(request: HttpRequest, conversation_id: uuid.UUID) -> Status[None]:
 @router.get("/{conversation_id}/messages/", response={200: MessageTreeOut, codes_4xx: ErrorOut})
 def list_messages(request: HttpRequest, conversation_id: uuid.UUID) -> dict[str, Any]:
     """Give a conversation's whole tree of messages: 3 queries for any length."""
+    return _tree(access.conversation_for(person(request), conversation_id))
+
+
+@router.get("/{conversation_id}/export/", response={200: None, codes_4xx: ErrorOut})
+def export_file(
+    request: HttpRequest, conversation_id: uuid.UUID, format: ExportFormat = "md"
+) -> HttpResponseBase:
+    """Give a conversation as a file: all of it as JSON, its shown branch as Markdown or HTML.
+
+    The HTML holds its pictures and loads nothing.
+    """
     conversation = access.conversation_for(person(request), conversation_id)
+    response: HttpResponseBase
+    if format == "html":
+        response = StreamingHttpResponse(export.html(conversation), content_type=EXPORTED[format])
+    elif format == "json":
+        whole = {**_card(conversation), **_tree(conversation)}
+        response = JsonResponse(whole, json_dumps_params={"ensure_ascii": False, "indent": 1})
+    else:
+        response = HttpResponse(export.markdown(conversation), content_type=EXPORTED[format])
+    name = export.file_name(conversation, format)
+    disposition = content_disposition_header(as_attachment=True, filename=name)
+    response["Content-Disposition"] = disposition or "attachment"
+    response["Cache-Control"] = "no-store"
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def _tree(conversation: Conversation) -> dict[str, Any]:
     return {
         "leaf": conversation.leaf_id,
         "messages": [_message(message) for message in conversation.messages.for_transcript()],

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
-from chat import access
+from chat import access, export
 from chat.models import Conversation
 from chat.services import conversations
 from chat.views.guard import page
@@ -72,6 +72,7 @@ def _chat(
         "stylesheets": STYLESHEETS,
         "modules": MODULES,
         "example_questions": example_questions(),
+        "export_formats": export.forms(),
         **blank_cards(),
     }
     return render(request, "chat/chat.html", context)

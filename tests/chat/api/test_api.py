@@ -24,6 +24,7 @@ CALLS = {
     ("patch", "/api/conversations/{conversation_id}/"),
     ("delete", "/api/conversations/{conversation_id}/"),
     ("get", "/api/conversations/{conversation_id}/messages/"),
+    ("get", "/api/conversations/{conversation_id}/export/"),
     ("post", "/api/conversations/"),
     ("post", "/api/conversations/{conversation_id}/turns/"),
     ("get", "/api/replies/{reply_id}/events/"),

@@ -2,7 +2,7 @@
  * The page around the conversation: its address, its title, and the welcome while it is empty.
  */
 
-import { find, setText } from "./dom.js";
+import { find, on, setText } from "./dom.js";
 import { say } from "./texts.js";
 
 /** Show or hide what the empty page says. @param {boolean} isEmpty */
@@ -20,4 +20,19 @@ export function showTitle(title) {
 /** Give a new conversation its address. @param {string} home @param {string} conversation */
 export function moveTo(home, conversation) {
   history.pushState(null, "", `${home}c/${conversation}/`);
+  offerExport(find("export-menu"), conversation);
+}
+
+/** A menu of downloads does its work when one is chosen. @param {HTMLElement} menu */
+export function closeWhenChosen(menu) {
+  on(menu, "click", () => menu.hidePopover());
+}
+
+/** @param {HTMLElement} menu @param {string} conversation */
+function offerExport(menu, conversation) {
+  for (const link of menu.querySelectorAll("a")) {
+    const file = `${menu.dataset.conversationsUrl}${conversation}/export/`;
+    link.href = `${file}?format=${link.dataset.export}`;
+  }
+  menu.hidden = false;
 }
