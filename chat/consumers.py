@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from asgiref.sync import ThreadSensitiveContext
 from channels.db import database_sync_to_async
@@ -30,22 +30,27 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
     from chat.protocol import (
+        AcceptedFrame,
         CloseFrame,
+        EditFrame,
         MessageFrame,
         OpenFrame,
         PingFrame,
+        RegenerateFrame,
         ResumeFrame,
         ServerFrame,
         StopFrame,
     )
 
+Frame = TypeVar("Frame")
+
 
 class ChatConsumer(AsyncWebsocketConsumer):
     """`/ws/chat/`: one socket of a signed-in person, for all of their conversations.
 
-    Frames in: message, stop, resume, open, close, ping. Frames out: info, accepted, status,
-    partial, final, error, conversation, pong. Close codes: 1009 frame over 1 MiB, 1012 the
-    server restarts, 4401 signed out. The contract is docs/protocol.md.
+    Frames in: message, regenerate, edit, stop, resume, open, close, ping. Frames out: info,
+    accepted, status, partial, final, error, conversation, pong. Close codes: 1009 frame over 1 MiB,
+    1012 the server restarts, 4401 signed out. The contract is docs/protocol.md.
     """
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -107,7 +112,18 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     async def on_message(self, frame: MessageFrame) -> None:
         """Start a turn and follow its reply."""
-        accepted = await database_sync_to_async(questions.ask)(self.user, frame)
+        await self._start(questions.ask, frame)
+
+    async def on_edit(self, frame: EditFrame) -> None:
+        """Ask a question again with another text, and follow its reply."""
+        await self._start(questions.edit, frame)
+
+    async def on_regenerate(self, frame: RegenerateFrame) -> None:
+        """Have a question answered once more, and follow the reply."""
+        await self._start(questions.regenerate, frame)
+
+    async def _start(self, start: Callable[[User, Frame], AcceptedFrame], frame: Frame) -> None:
+        accepted = await database_sync_to_async(start)(self.user, frame)
         await self._send(accepted)
         await self._follows.follow(accepted.reply, accepted.conversation, offset=0)
 
@@ -139,6 +155,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     _HANDLERS: ClassVar[dict[type, Callable[[ChatConsumer, Any], Awaitable[None]]]] = {
         protocol.MessageFrame: on_message,
+        protocol.RegenerateFrame: on_regenerate,
+        protocol.EditFrame: on_edit,
         protocol.StopFrame: on_stop,
         protocol.ResumeFrame: on_resume,
         protocol.OpenFrame: on_open,

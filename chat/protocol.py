@@ -7,20 +7,30 @@ the client that is not exactly of its shape raises `FrameError`.
 from __future__ import annotations
 
 import json
-import math
-import re
 import uuid
 from dataclasses import dataclass, field, fields
 from enum import IntEnum, StrEnum
 from typing import Any, ClassVar, TypeAlias
 
+from chat.frame_fields import (
+    LONE_SURROGATE,
+    MAX_OFFSET,
+    FrameError,
+    Json,
+    decode,
+    images_of,
+    number_of,
+    offset_of,
+    optional_uuid_of,
+    text_of,
+    uuid_of,
+)
+
+__all__ = ["MAX_OFFSET", "FrameError", "Json", "decode"]
+
 PROTOCOL_VERSION = 1
 MAX_FRAME_BYTES = 1024 * 1024  # larger frames close the socket with 1009
 MAX_PING_DEPTH = 32
-MAX_OFFSET = 2**31 - 1
-
-Json: TypeAlias = "dict[str, Any]"
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class CloseCode(IntEnum):
@@ -40,19 +50,6 @@ class Pixels(StrEnum):
     BALANCED = "balanced"
     DETAIL = "detail"
     FULL = "full"
-
-
-class FrameError(Exception):
-    """A frame that is not of its shape; `is_unknown_type` when only its type is."""
-
-    def __init__(
-        self, detail: str, *, is_unknown_type: bool = False, client_id: str | None = None
-    ) -> None:
-        """Keep what is wrong, for people who write clients."""
-        super().__init__(detail)
-        self.detail = detail
-        self.is_unknown_type = is_unknown_type
-        self.client_id = client_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +74,24 @@ class MessageFrame:
     parent: uuid.UUID | None = None
     id: uuid.UUID | None = None
     options: TurnOptions = field(default_factory=TurnOptions)
+
+
+@dataclass(frozen=True, slots=True)
+class RegenerateFrame:
+    """`regenerate`: another reply to the same question, as a sibling."""
+
+    reply: uuid.UUID
+    options: TurnOptions = field(default_factory=TurnOptions)
+
+
+@dataclass(frozen=True, slots=True)
+class EditFrame:
+    """`edit`: the question again with another text, as a sibling."""
+
+    message: uuid.UUID
+    text: str
+    images: tuple[str, ...] | None = None  # None: those of the question
+    id: uuid.UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +131,16 @@ class PingFrame:
     t: Any = None
 
 
-ClientFrame: TypeAlias = MessageFrame | StopFrame | ResumeFrame | OpenFrame | CloseFrame | PingFrame
+ClientFrame: TypeAlias = (
+    MessageFrame
+    | RegenerateFrame
+    | EditFrame
+    | StopFrame
+    | ResumeFrame
+    | OpenFrame
+    | CloseFrame
+    | PingFrame
+)
 
 
 def parse(text: str) -> ClientFrame:
@@ -139,81 +163,6 @@ def parse(text: str) -> ClientFrame:
     return parsed
 
 
-def decode(text: str) -> Json:
-    """Read a JSON object that can also be written again.
-
-    Raises:
-        FrameError: it is something else.
-    """
-    try:
-        frame = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
-    except (ValueError, RecursionError) as error:
-        raise FrameError("it is not JSON") from error
-    if not isinstance(frame, dict):
-        raise FrameError("it is not a JSON object")
-    return frame
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(name)  # NaN and Infinity are not JSON
-
-
-def _finite(digits: str) -> float:
-    if math.isinf(number := float(digits)):  # 1e999 could be read, but not written again
-        raise ValueError(digits)
-    return number
-
-
-def _text(frame: Json, name: str) -> str:
-    value = frame.get(name)
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise FrameError(f"“{name}” must be a string")
-    if "\x00" in value or _LONE_SURROGATE.search(value):
-        # Neither PostgreSQL nor UTF-8 can hold these.
-        raise FrameError(f"“{name}” holds characters that are not text")
-    return value
-
-
-def _uuid(frame: Json, name: str) -> uuid.UUID:
-    value = _optional_uuid(frame, name)
-    if value is None:
-        raise FrameError(f"“{name}” is missing")
-    return value
-
-
-def _optional_uuid(frame: Json, name: str) -> uuid.UUID | None:
-    value = frame.get(name)
-    if value is None:
-        return None
-    if isinstance(value, str):
-        try:
-            return uuid.UUID(value)
-        except ValueError:
-            pass
-    raise FrameError(f"“{name}” must be a UUID")
-
-
-def _offset(frame: Json, name: str) -> int | None:
-    value = frame.get(name)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_OFFSET:
-        raise FrameError(f"“{name}” must be a whole number, 0 or more")
-    return value
-
-
-def _number(options: Json, name: str, *, kinds: tuple[type, ...], low: float, high: float) -> Any:
-    value: Any = options.get(name)
-    if value is None:
-        return None
-    is_number = isinstance(value, kinds) and not isinstance(value, bool)
-    if not is_number or not low <= value <= high:
-        raise FrameError(f"“options.{name}” must be a number from {low:g} to {high:g}")
-    return value
-
-
 def _read_options(frame: Json) -> TurnOptions:
     options = frame.get("options")
     if options is None:
@@ -225,12 +174,12 @@ def _read_options(frame: Json) -> TurnOptions:
         raise FrameError(f"“options.pixels” must be one of {', '.join(Pixels)}")
     real = (int, float)
     return TurnOptions(
-        max_tokens=_number(options, "max_tokens", kinds=(int,), low=1, high=1_000_000),
-        temperature=_number(options, "temperature", kinds=real, low=0, high=2),
-        top_p=_number(options, "top_p", kinds=real, low=0, high=1),
-        seed=_number(options, "seed", kinds=(int,), low=0, high=2**31 - 1),
+        max_tokens=number_of(options, "max_tokens", kinds=(int,), low=1, high=1_000_000),
+        temperature=number_of(options, "temperature", kinds=real, low=0, high=2),
+        top_p=number_of(options, "top_p", kinds=real, low=0, high=1),
+        seed=number_of(options, "seed", kinds=(int,), low=0, high=2**31 - 1),
         pixels=None if pixels is None else Pixels(pixels),
-        model=_text(options, "model") or None,
+        model=text_of(options, "model") or None,
     )
 
 
@@ -240,18 +189,39 @@ def read_message(frame: Json) -> MessageFrame:
     Raises:
         FrameError: one is of the wrong kind.
     """
-    images = [] if frame.get("images") is None else frame["images"]
-    if not isinstance(images, list) or not all(isinstance(image, str) for image in images):
-        raise FrameError("“images” must be a list of image ids or data URLs")
-    short = _text(frame, "image")
+    images = images_of(frame) or ()
+    short = text_of(frame, "image")
     return MessageFrame(
-        text=_text(frame, "text"),
-        images=(*images, short) if short else tuple(images),
-        conversation=_optional_uuid(frame, "conversation"),
-        parent=_optional_uuid(frame, "parent"),
-        id=_optional_uuid(frame, "id"),
+        text=text_of(frame, "text"),
+        images=(*images, short) if short else images,
+        conversation=optional_uuid_of(frame, "conversation"),
+        parent=optional_uuid_of(frame, "parent"),
+        id=optional_uuid_of(frame, "id"),
         options=_read_options(frame),
     )
+
+
+def read_edit(frame: Json) -> EditFrame:
+    """Read the fields of an `edit`.
+
+    Raises:
+        FrameError: one is of the wrong kind, or there is no message.
+    """
+    return EditFrame(
+        message=uuid_of(frame, "message"),
+        text=text_of(frame, "text"),
+        images=images_of(frame),
+        id=optional_uuid_of(frame, "id"),
+    )
+
+
+def read_regenerate(frame: Json) -> RegenerateFrame:
+    """Read the fields of a `regenerate`.
+
+    Raises:
+        FrameError: one is of the wrong kind, or there is no reply.
+    """
+    return RegenerateFrame(uuid_of(frame, "reply"), _read_options(frame))
 
 
 def read_stop(frame: Json) -> StopFrame:
@@ -260,7 +230,7 @@ def read_stop(frame: Json) -> StopFrame:
     Raises:
         FrameError: one is of the wrong kind, or there is no reply.
     """
-    return StopFrame(_uuid(frame, "reply"), _offset(frame, "seen"))
+    return StopFrame(uuid_of(frame, "reply"), offset_of(frame, "seen"))
 
 
 def _read_ping(frame: Json) -> PingFrame:
@@ -279,10 +249,12 @@ def _is_shallow(value: Any, depth: int) -> bool:
 
 _READERS: dict[str, Any] = {
     "message": read_message,
+    "regenerate": read_regenerate,
+    "edit": read_edit,
     "stop": read_stop,
-    "resume": lambda frame: ResumeFrame(_uuid(frame, "reply"), _offset(frame, "offset") or 0),
-    "open": lambda frame: OpenFrame(_uuid(frame, "conversation")),
-    "close": lambda frame: CloseFrame(_uuid(frame, "conversation")),
+    "resume": lambda frame: ResumeFrame(uuid_of(frame, "reply"), offset_of(frame, "offset") or 0),
+    "open": lambda frame: OpenFrame(uuid_of(frame, "conversation")),
+    "close": lambda frame: CloseFrame(uuid_of(frame, "conversation")),
     "ping": _read_ping,
 }
 CLIENT_FRAME_TYPES = tuple(_READERS)
@@ -298,7 +270,7 @@ class ServerFrame:
         """Write the frame as JSON text."""
         text = json.dumps(self.as_dict(), ensure_ascii=False, default=str)
         # A client's lone surrogate, echoed, cannot be sent as UTF-8: escape it as it came.
-        return _LONE_SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+        return LONE_SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
     def as_dict(self) -> Json:
         """Give the frame as a JSON-ready dict with its `type` first."""

@@ -9,5 +9,5 @@ urlpatterns = [
     path("", pages.home, name="home"),
     path("c/<uuid:conversation_id>/", pages.conversation, name="conversation"),
     path("c/<uuid:conversation_id>/messages/<uuid:message_id>/", fragments.message, name="message"),
-    path("conversations/", fragments.conversations, name="conversations"),
+    path("conversations/", fragments.conversation_list, name="conversations"),
 ]

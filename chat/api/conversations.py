@@ -18,6 +18,7 @@ from chat.api.auth import person
 from chat.api.errors import ErrorOut
 from chat.api.frames import MESSAGE_BODY
 from chat.api.turns import TURN_RESPONSES, start_turn
+from chat.errors import ChatError, ErrorCode
 from chat.models import Conversation, Image, Message, Reply
 from chat.rendering import render
 from chat.services import conversations
@@ -76,6 +77,7 @@ class ConversationChange(Schema):
     title: Text | None = None
     pinned: StrictBool | None = None
     archived: StrictBool | None = None
+    leaf: uuid.UUID | None = None
 
 
 class MessageImageOut(Schema):
@@ -141,7 +143,7 @@ def start(request: HttpRequest) -> Status[dict[str, Any]]:
 def change(
     request: HttpRequest, conversation_id: uuid.UUID, wanted: ConversationChange
 ) -> dict[str, Any]:
-    """Rename, pin or archive a conversation."""
+    """Rename, pin or archive a conversation, or show the branch that goes through a message."""
     conversation = access.conversation_for(person(request), conversation_id)
     if wanted.title is not None:  # first: it alone can be refused
         conversations.rename(conversation, wanted.title)
@@ -149,7 +151,16 @@ def change(
         conversations.set_pinned(conversation, is_pinned=wanted.pinned)
     if wanted.archived is not None:
         conversations.set_archived(conversation, is_archived=wanted.archived)
+    if wanted.leaf is not None:
+        conversations.show(conversation, _message_in(conversation, wanted.leaf))
     return _card(conversation)
+
+
+def _message_in(conversation: Conversation, message_id: uuid.UUID) -> Message:
+    message = conversation.messages.filter(pk=message_id).first()
+    if message is None:
+        raise ChatError(ErrorCode.MESSAGE_NOT_FOUND)
+    return message
 
 
 @router.delete("/{conversation_id}/", response={204: None, codes_4xx: ErrorOut})

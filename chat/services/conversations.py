@@ -36,6 +36,26 @@ def shown_branch(conversation: Conversation) -> list[Message]:
     return branch_to(conversation, leaf_id=conversation.leaf_id)
 
 
+def sibling_ids(conversation: Conversation) -> dict[uuid.UUID, list[uuid.UUID]]:
+    """Give each message those that hang on the same one, itself included, oldest first: 1 query."""
+    rows = conversation.messages.order_by("created_at", "id").values_list("pk", "parent_id")
+    children: dict[uuid.UUID | None, list[uuid.UUID]] = {}
+    for message_id, parent_id in rows:
+        children.setdefault(parent_id, []).append(message_id)
+    return {message_id: ids for ids in children.values() for message_id in ids}
+
+
+def show(conversation: Conversation, message: Message) -> None:
+    """Let the shown branch go through a message, to the newest end behind it: 2 queries."""
+    rows = conversation.messages.order_by("created_at", "id").values_list("parent_id", "pk")
+    newest = dict(rows)  # of several children the last one stays
+    leaf_id = message.pk
+    while leaf_id in newest:
+        leaf_id = newest[leaf_id]
+    conversation.leaf_id = leaf_id
+    conversation.save(update_fields=["leaf"])
+
+
 def branch_to(conversation: Conversation, *, leaf_id: uuid.UUID | None) -> list[Message]:
     """Give the messages from the first question to this one, oldest first: 2 queries."""
     by_id: dict[uuid.UUID | None, Message]

@@ -19,13 +19,17 @@ from chat.signals import send_after_commit, turn_started
 
 if TYPE_CHECKING:
     import uuid
+    from collections.abc import Mapping
 
     from django.contrib.auth.models import User
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What a person asks, as ids and text not yet looked at."""
+    """What a person asks, as ids and text not yet looked at.
+
+    One that `edits_id` names is asked again beside it; `former_options` are those of its reply.
+    """
 
     text: str
     image_ids: list[uuid.UUID] = field(default_factory=list)
@@ -33,6 +37,8 @@ class Question:
     parent_id: uuid.UUID | None = None
     client_id: uuid.UUID | None = None
     options: TurnOptions = field(default_factory=TurnOptions)
+    edits_id: uuid.UUID | None = None
+    former_options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +72,24 @@ def start_turn(user: User, question: Question) -> Turn:
             raise
         turn = found
     return turn
+
+
+def regenerate(user: User, reply_id: uuid.UUID, options: TurnOptions) -> Turn:
+    """Queue another reply to the same question, as a sibling; about 8 queries.
+
+    What the options leave open is as it was for the reply before, but for the seed.
+
+    Raises:
+        ChatError: message_not_found, already_running, queue_full.
+    """
+    with transaction.atomic():
+        former = access.reply_for(user, reply_id)
+        conversation = _lock(former.message.conversation)
+        _check_queue()
+        question = former.message.parent
+        if question is None:  # an answer hangs on its question
+            raise ChatError(ErrorCode.MESSAGE_NOT_FOUND)
+        return _queue_reply(conversation, question, _as_asked(options, former.options))
 
 
 def check_question(question: Question) -> None:
@@ -114,8 +138,7 @@ def _find_turn(user: User, question: Question) -> Turn | None:
 def _keep_turn(user: User, question: Question) -> Turn:
     conversation, parent = _place(user, question)
     images = access.images_for(user, question.image_ids)
-    if Reply.objects.filter(state=Reply.State.QUEUED).count() >= settings.VL_QUEUE_REPLIES:
-        raise ChatError(ErrorCode.QUEUE_FULL, retry_after_s=10)
+    _check_queue()
     message = Message.objects.create(
         conversation=conversation,
         parent=parent,
@@ -128,31 +151,40 @@ def _keep_turn(user: User, question: Question) -> Turn:
         MessageImage(message=message, image=image, position=position)
         for position, image in enumerate(images)
     )
+    return _queue_reply(conversation, message, _as_asked(question.options, question.former_options))
+
+
+def _queue_reply(conversation: Conversation, question: Message, options: dict[str, Any]) -> Turn:
+    """Keep the place of an answer and the job that fills it; the shown branch ends there now."""
     answer = Message.objects.create(
-        conversation=conversation, parent=message, role=Message.Role.ASSISTANT
+        conversation=conversation, parent=question, role=Message.Role.ASSISTANT
     )
-    reply = Reply.objects.create(message=answer, options=_as_asked(question.options))
+    reply = Reply.objects.create(message=answer, options=options)
     conversation.leaf = answer
     conversation.active_at = timezone.now()
     conversation.save(update_fields=["leaf", "active_at"])
     send_after_commit(
-        turn_started, conversation=conversation, message_id=message.pk, reply_id=reply.pk
+        turn_started, conversation=conversation, message_id=question.pk, reply_id=reply.pk
     )
-    return Turn(conversation=conversation, message=message, reply=reply, is_new=True)
+    return Turn(conversation=conversation, message=question, reply=reply, is_new=True)
+
+
+def _check_queue() -> None:
+    if Reply.objects.filter(state=Reply.State.QUEUED).count() >= settings.VL_QUEUE_REPLIES:
+        raise ChatError(ErrorCode.QUEUE_FULL, retry_after_s=10)
 
 
 def _place(user: User, question: Question) -> tuple[Conversation, Message | None]:
     """Find or make the conversation, and the message that the question hangs on."""
+    if question.edits_id is not None:
+        edited = access.message_for(user, question.edits_id)
+        return _lock(edited.conversation), edited.parent
     if question.conversation_id is None:
         if question.parent_id is not None:
             raise ChatError(ErrorCode.MESSAGE_NOT_FOUND)
         title = conversations.title_from(question.text)
         return Conversation.objects.create(owner=user, title=title), None
-    conversation = access.conversation_for(user, question.conversation_id)
-    # Lock the row, so that two turns cannot start on one conversation at the same moment.
-    conversation = Conversation.objects.select_for_update().get(pk=conversation.pk)
-    if Reply.objects.open().filter(message__conversation=conversation).exists():
-        raise ChatError(ErrorCode.ALREADY_RUNNING)
+    conversation = _lock(access.conversation_for(user, question.conversation_id))
     if question.parent_id is None:
         return conversation, conversation.leaf
     parent = access.message_for(user, question.parent_id)
@@ -161,9 +193,26 @@ def _place(user: User, question: Question) -> tuple[Conversation, Message | None
     return conversation, parent
 
 
-def _as_asked(options: TurnOptions) -> dict[str, Any]:
-    """Give what the client chose, with what must not change between two attempts filled in."""
+def _lock(conversation: Conversation) -> Conversation:
+    """Lock the row, so that two turns cannot start on one conversation at the same moment.
+
+    Raises:
+        ChatError: already_running.
+    """
+    locked = Conversation.objects.select_for_update().get(pk=conversation.pk)
+    if Reply.objects.open().filter(message__conversation=locked).exists():
+        raise ChatError(ErrorCode.ALREADY_RUNNING)
+    return locked
+
+
+def _as_asked(options: TurnOptions, former: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what the client chose, with what must not change between two attempts filled in.
+
+    What it left open is as in the former reply to the same question, but for the seed.
+    """
     asked = {name: value for name, value in asdict(options).items() if value is not None}
-    kept: dict[str, Any] = {"seed": secrets.randbelow(2**31), "pixels": settings.VL_PIXELS} | asked
+    before = {name: value for name, value in former.items() if name != "seed"}
+    kept: dict[str, Any] = {"seed": secrets.randbelow(2**31), "pixels": settings.VL_PIXELS}
+    kept |= before | asked
     kept["max_tokens"] = min(kept.get("max_tokens", settings.VL_MAX_TOKENS), settings.VL_MAX_TOKENS)
     return kept

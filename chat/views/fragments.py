@@ -8,6 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from chat import access
+from chat.services import conversations
 from chat.views.guard import page
 from chat.views.sidebar import sidebar_page
 from chat.views.transcript import MessageCard
@@ -21,11 +22,12 @@ def message(
     shown = access.message_for(request.user, message_id)
     if shown.conversation_id != conversation_id:
         raise Http404
-    return render(request, "chat/_message.html", {"message": MessageCard.of(shown)})
+    siblings = conversations.sibling_ids(shown.conversation)[shown.pk]
+    return render(request, "chat/_message.html", {"message": MessageCard.of(shown, siblings)})
 
 
 @page
-def conversations(request: HttpRequest) -> HttpResponse:
+def conversation_list(request: HttpRequest) -> HttpResponse:
     """Render a page of the conversation list, searched by `q`."""
     listed = sidebar_page(
         request.user, query=request.GET.get("q", ""), page=request.GET.get("page", "1")

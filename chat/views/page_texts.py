@@ -43,6 +43,7 @@ def _answer_texts() -> dict[str, str]:
         "answer_finished": _("The answer is complete."),
         "answer_failed": _("The answer failed: {reason}"),
         "copied": _("Copied"),
+        "not_connected": _("There is no connection at the moment. Try again when it is back."),
         "copy_failed": _("Copying is not allowed here."),
         "seconds": _("{seconds} s"),
         "mark_unnamed": _("Place {number}"),
@@ -97,6 +98,7 @@ def _list_texts() -> dict[str, str]:
     return {
         "untitled": _("New conversation"),
         "delete_question": _("Delete “{title}”?"),
+        "change_failed": _("That could not be changed. Try again."),
         "rename_failed": _("The name could not be changed. Try again."),
         "delete_failed": _("The conversation could not be deleted. Try again."),
         "list_failed": _("The list could not be loaded."),

@@ -58,7 +58,8 @@ def conversation(request: HttpRequest, conversation_id: uuid.UUID) -> HttpRespon
     """Show a conversation with all that is written so far."""
     shown = access.conversation_for(request.user, conversation_id)
     branch = conversations.shown_branch(shown)
-    return _chat(request, conversation=shown, messages=cards(branch))
+    messages = cards(branch, conversations.sibling_ids(shown))
+    return _chat(request, conversation=shown, messages=messages)
 
 
 def _chat(

@@ -16,7 +16,8 @@ from chat.models import Message, Reply
 from chat.rendering import render
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    import uuid
+    from collections.abc import Iterable, Mapping, Sequence
 
     from django.utils.safestring import SafeString
 
@@ -40,6 +41,24 @@ class PictureCard:
     def url(self) -> str:
         """Address of the picture; `?size=thumb` gives the small one."""
         return f"/api/images/{self.id}/"
+
+
+@dataclass(frozen=True, slots=True)
+class Siblings:
+    """A message's place among those that hang on the same one."""
+
+    number: int = 1
+    count: int = 1
+    before: str = ""
+    after: str = ""
+
+    @classmethod
+    def of(cls, message_id: uuid.UUID, siblings: Sequence[uuid.UUID]) -> Siblings:
+        """Find a message among its siblings."""
+        index = siblings.index(message_id)
+        before = str(siblings[index - 1]) if index else ""
+        after = str(siblings[index + 1]) if index + 1 < len(siblings) else ""
+        return cls(index + 1, len(siblings), before, after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +134,11 @@ class MessageCard:
     text: str = ""
     pictures: tuple[PictureCard, ...] = ()
     answer: AnswerCard = AnswerCard()
+    siblings: Siblings = Siblings()
 
     @classmethod
-    def of(cls, message: Message) -> MessageCard:
-        """Read a stored message with its reply and pictures."""
+    def of(cls, message: Message, siblings: Sequence[uuid.UUID]) -> MessageCard:
+        """Read a stored message with its reply, pictures, and those that hang on the same one."""
         reply = getattr(message, "reply", None)
         return cls(
             role=message.role,
@@ -127,6 +147,7 @@ class MessageCard:
             text=message.text,
             pictures=tuple(PictureCard.of(image) for image in message.images.all()),
             answer=AnswerCard.of(reply) if reply else AnswerCard(),
+            siblings=Siblings.of(message.pk, siblings),
         )
 
     @property
@@ -144,9 +165,11 @@ def end_notes() -> dict[str, str]:
     }
 
 
-def cards(messages: Iterable[Message]) -> list[MessageCard]:
+def cards(
+    messages: Iterable[Message], siblings: Mapping[uuid.UUID, Sequence[uuid.UUID]]
+) -> list[MessageCard]:
     """Read the messages of a branch, in order."""
-    return [MessageCard.of(message) for message in messages]
+    return [MessageCard.of(message, siblings[message.pk]) for message in messages]
 
 
 def blank_cards() -> dict[str, MessageCard]:

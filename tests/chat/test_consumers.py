@@ -28,6 +28,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 DATA_URL = "data:image/png;base64," + base64.b64encode(png()).decode()
 
+CLIENT_ID = str(uuid.uuid4())
+
 
 @sync_to_async
 def stored() -> dict[str, int]:
@@ -84,6 +86,27 @@ async def test_a_second_turn_knows_the_first(stage: Stage, alice: User) -> None:
 
     assert "turn 2 with 1 pictures" in text
     assert "You asked first: 'First question'" in text
+
+
+async def test_another_answer_and_another_question_are_written_in_place_of_the_first(
+    stage: Stage, alice: User
+) -> None:
+    async with connected(alice) as socket:
+        asked = await socket.ask("First question", image=DATA_URL)
+        await socket.read_reply(asked["reply"])
+        await socket.send(type="regenerate", reply=asked["reply"])
+        again = await socket.until("accepted")
+        repeated, _ = await socket.read_reply(again["reply"])
+        await socket.send(type="edit", message=asked["message"], text="Another", id=CLIENT_ID)
+        edited = await socket.until("accepted")
+        text, _ = await socket.read_reply(edited["reply"])
+
+    assert again["message"] == asked["message"]
+    assert "turn 1 with 1 pictures" in repeated
+    assert (edited["conversation"], edited["id"]) == (asked["conversation"], CLIENT_ID)
+    assert "turn 1 with 1 pictures" in text
+    assert "Another" in text
+    assert "First question" not in text
 
 
 async def test_the_title_comes_from_the_first_question(stage: Stage, alice: User) -> None:

@@ -261,6 +261,8 @@ def test_no_frame_raises_anything_but_a_frame_error(frame: dict[str, Any]) -> No
 
 CLIENT_FRAMES: dict[str, type] = {
     "message": MessageFrame,
+    "regenerate": protocol.RegenerateFrame,
+    "edit": protocol.EditFrame,
     "stop": StopFrame,
     "resume": ResumeFrame,
     "open": OpenFrame,

@@ -17,6 +17,8 @@ DOCUMENT = read("docs/protocol.md")
 SCRIPT = read("chat/static/chat/js/protocol.js")
 CLIENT_FRAMES = {
     "message": protocol.MessageFrame,
+    "regenerate": protocol.RegenerateFrame,
+    "edit": protocol.EditFrame,
     "stop": protocol.StopFrame,
     "resume": protocol.ResumeFrame,
     "open": protocol.OpenFrame,

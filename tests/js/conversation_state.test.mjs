@@ -119,6 +119,14 @@ test("an accepted question starts its reply once", () => {
   assert.equal(rules.reduce(ended, accepted, 0), ended);
 });
 
+test("a question asked in place of another is drawn by the server, with its versions", () => {
+  const edit = { ...turn, conversation: "c", edits: "m-0" };
+  const asked = rules.markQuestion(rules.addQuestion(rules.emptyState("c"), edit), "q-1", "sent");
+  const state = rules.reduce(asked, { type: "accepted", id: "q-1", conversation: "c", message: "m", reply, title: "T" }, 0);
+  assert.deepEqual(rules.turnToLoad(state), { message: "m", reply });
+  assert.deepEqual(state.replies, {});
+});
+
 test("a question of another conversation shows no reply here", () => {
   const asked = rules.addQuestion(rules.emptyState("here"), { ...turn, conversation: "there" });
   const state = rules.reduce(asked, { type: "accepted", id: "q-1", conversation: "there", message: "m", reply, title: "" }, 0);

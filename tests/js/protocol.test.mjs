@@ -60,6 +60,14 @@ test("a question for a new conversation names none", () => {
     images: ["2"],
   });
   assert.equal(protocol.messageFrame({ ...turn, conversation: "3" }).conversation, "3");
+  const { id, text, images } = turn;
+  assert.deepEqual(protocol.messageFrame({ ...turn, conversation: "3", edits: "4" }), {
+    type: "edit",
+    id,
+    message: "4",
+    text,
+    images,
+  });
 });
 
 test("what is not a frame of the server is null", () => {

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from chat.models import Conversation, MessageImage
+from chat.protocol import RegenerateFrame
 from chat.services import conversations as conversation_service
+from chat.services import questions
 from tests.chat.api.conftest import browser_of, code_of
 from tests.chat.factories import a_picture, a_turn, end_reply
 
@@ -310,3 +312,21 @@ def test_another_site_changes_nothing(alice: User, turn: Turn, method: str) -> N
     assert response.status_code == 403
     assert code_of(response) == "bad_frame"
     assert Conversation.objects.exists()
+
+
+def test_a_branch_is_chosen_by_a_message_of_the_conversation(alice: User, bob: User) -> None:
+    turn, other = a_turn(alice), a_turn(bob)
+    end_reply(turn.reply, "A circle.")
+    again = questions.regenerate(alice, RegenerateFrame(turn.reply.pk))
+    url = f"/api/conversations/{turn.conversation.pk}/"
+    browser = browser_of(alice)
+
+    chosen = browser.patch(url, {"leaf": str(turn.reply.pk)}, content_type="application/json")
+
+    assert chosen.status_code == 200
+    assert browser.get(f"{url}messages/").json()["leaf"] == str(turn.reply.pk)
+    for missing in (other.message.pk, uuid.uuid4()):
+        refused = browser.patch(url, {"leaf": str(missing)}, content_type="application/json")
+        assert (refused.status_code, code_of(refused)) == (404, "message_not_found")
+    assert Conversation.objects.get(pk=turn.conversation.pk).leaf_id == turn.reply.pk
+    assert again.reply != turn.reply.pk

@@ -65,6 +65,7 @@ export class Attachments {
 
   /** Show pictures that are on the server already. @param {string[]} ids */
   restore(ids) {
+    for (const item of [...this.#items]) this.#forget(item);
     for (const id of ids) {
       const item = this.#addItem(say("pasted_picture"));
       item.imageId = id;

@@ -14,7 +14,7 @@ const COUNT_FROM_SHARE = 0.9;
 /**
  * @typedef {import("./uploads.js").Limits} Limits
  * @typedef {{imagesUrl: string, csrfToken(): string, limits(): Limits, announce(text: string): void,
- *   onAsk(question: {text: string, images: string[]}): void, onStop(): void,
+ *   onAsk(question: {text: string, images: string[], edits: string | null}): void, onStop(): void,
  *   onDraft(draft: {text: string, images: string[]}): void}} ComposerOptions
  */
 
@@ -28,6 +28,8 @@ export class Composer {
   #isAnswering = false;
   #isWaiting = false;
   #isComposing = false;
+  /** @type {{id: string, draft: {text: string, images: string[]}} | null} */
+  #edited = null;
 
   /** @param {HTMLFormElement} form @param {ComposerOptions} options */
   constructor(form, options) {
@@ -49,6 +51,17 @@ export class Composer {
     this.#textarea.value = text;
     this.#attachments.restore(images);
     this.#fit();
+  }
+
+  /**
+   * Take a question that was asked, to ask it otherwise; the draft comes back afterwards.
+   * @param {{id: string, text: string, images: string[]}} question
+   */
+  edit({ id, text, images }) {
+    const draft = this.#edited?.draft ?? this.#draft;
+    this.restore({ text, images });
+    this.#showEdited({ id, draft });
+    this.focus();
   }
 
   /** Fill in a suggested question without sending it. @param {string} text */
@@ -102,6 +115,7 @@ export class Composer {
       this.#ask();
     });
     on(find("stop", this.#form), "click", onStop);
+    on(find("cancel-edit", this.#form), "click", () => this.#endEdit());
     on(this.#textarea, "input", () => this.#changed());
     on(this.#textarea, "keydown", (event) => this.#pressed(event));
     // Safari ends the composition before the Enter that ended it.
@@ -113,6 +127,7 @@ export class Composer {
   /** @param {KeyboardEvent} event */
   #pressed(event) {
     const isComposing = event.isComposing || event.keyCode === 229 || this.#isComposing;
+    if (event.key === "Escape" && this.#edited && !isComposing) this.#endEdit();
     if (event.key !== "Enter" || event.shiftKey || isComposing) return;
     event.preventDefault();
     this.#ask();
@@ -126,12 +141,30 @@ export class Composer {
       this.focus();
       return;
     }
-    const images = this.#attachments.imageIds;
-    this.#textarea.value = "";
-    this.#attachments.clear();
+    const question = { ...this.#draft, text, edits: this.#edited?.id ?? null };
+    this.restore(this.#edited?.draft ?? { text: "", images: [] });
+    this.#showEdited(null);
     this.#changed();
-    this.#options.onAsk({ text, images });
+    this.#options.onAsk(question);
     this.focus();
+  }
+
+  #endEdit() {
+    if (!this.#edited) return;
+    this.restore(this.#edited.draft);
+    this.#showEdited(null);
+    this.#changed();
+    this.focus();
+  }
+
+  /** @param {{id: string, draft: {text: string, images: string[]}} | null} edited */
+  #showEdited(edited) {
+    this.#edited = edited;
+    find("edit-note", this.#form).hidden = !edited;
+  }
+
+  get #draft() {
+    return { text: this.#textarea.value, images: this.#attachments.imageIds };
   }
 
   /** @param {string} text @returns {string} */
@@ -151,8 +184,7 @@ export class Composer {
   #changed({ keepsHint = false } = {}) {
     this.#fit();
     const text = this.#textarea.value;
-    const images = this.#attachments.imageIds;
-    this.#options.onDraft({ text, images });
+    this.#options.onDraft(this.#edited?.draft ?? this.#draft);
     const { text_chars: limit } = this.#options.limits();
     const left = limit - countCodePoints(text);
     if (left < 0) this.complain(say("question_too_long", { count: -left, limit }));

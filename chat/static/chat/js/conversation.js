@@ -4,18 +4,20 @@
  */
 
 import { Announcer } from "./announce.js";
+import { change } from "./api.js";
 import { browserSocket } from "./browser_socket.js";
 import { Composer } from "./composer.js";
 import { ConnectionView } from "./connection_view.js";
-import { cookie, find, onWithin } from "./dom.js";
+import { cookie, find } from "./dom.js";
 import { watchCopyButtons } from "./copy.js";
 import * as rules from "./conversation_state.js";
 import { openPicture } from "./dialogs.js";
 import { GroundingView } from "./grounding_view.js";
+import { watchMessageActions } from "./message_actions.js";
 import { MessageView } from "./message_view.js";
 import { Drafts, Outbox } from "./outbox.js";
 import { moveTo, showTitle, showWelcome } from "./page_head.js";
-import { openFrame, resumeFrame, stopFrame } from "./protocol.js";
+import { openFrame, regenerateFrame, resumeFrame, stopFrame } from "./protocol.js";
 import { Questions } from "./questions.js";
 import { Follower } from "./scroll.js";
 import { shownReplies } from "./shown_replies.js";
@@ -69,9 +71,13 @@ export class Conversation {
       onState: (state) => this.#connectionChanged(state),
     });
     watchCopyButtons(list, toast, (id) => this.#state.replies[id]?.text ?? null);
-    onWithin(list, "click", "send-again", (button) => this.#questions.sendAgain(questionIdOf(button)));
-    onWithin(list, "click", "take-back", (button) => this.#takeBack(questionIdOf(button)));
-    onWithin(list, "click", "ask-again", (button) => this.#askAgain(button));
+    watchMessageActions(list, {
+      sendAgain: (id) => this.#questions.sendAgain(id),
+      takeBack: (id) => this.#takeBack(id),
+      regenerate: (id) => this.#socket.send(regenerateFrame(id)) || toast(say("not_connected")),
+      edit: (question) => this.#composer.edit(question),
+      show: (id) => this.#showSibling(id),
+    });
   }
 
   /** Show what is here and connect. */
@@ -140,7 +146,7 @@ export class Conversation {
     return cookie(this.#page.csrf_cookie);
   }
 
-  /** @param {{text: string, images: string[]}} question */
+  /** @param {{text: string, images: string[], edits: string | null}} question */
   #ask(question) {
     this.#questions.ask(question);
     this.#follower.follow();
@@ -153,15 +159,15 @@ export class Conversation {
     this.#composer.focus();
   }
 
-  /** @param {Element} button in an answer that failed */
-  #askAgain(button) {
-    const answer = /** @type {any} */ (button.closest("[data-message]"));
-    const question = answer.previousElementSibling;
-    if (!question) return;
-    /** @type {HTMLElement} */ (button).hidden = true;
-    const pictures = [...question.querySelectorAll("[data-picture]")];
-    const images = pictures.map((picture) => picture.dataset.picture);
-    this.#ask({ text: find("text", question).textContent, images });
+  /** Show another branch. @param {string} id of its first message that is not shown */
+  async #showSibling(id) {
+    const url = `${this.#page.urls.conversations}${this.#state.conversation}/`;
+    try {
+      await change("PATCH", url, { csrfToken: this.#csrfToken, body: { leaf: id } });
+      location.reload();
+    } catch {
+      toast(say("change_failed"));
+    }
   }
 
   #stopAnswers() {
@@ -271,9 +277,4 @@ function openStorage() {
   } catch {
     return null;
   }
-}
-
-/** @param {Element} element @returns {string} */
-function questionIdOf(element) {
-  return /** @type {any} */ (element.closest("[data-question-id]")).dataset.questionId;
 }

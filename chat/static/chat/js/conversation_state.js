@@ -10,7 +10,7 @@ import { countCodePoints, dropCodePoints } from "./protocol.js";
  * @typedef {import("./protocol.js").Frame} Frame
  * @typedef {"waiting" | "sent" | "accepted" | "refused"} QuestionStatus
  * @typedef {{id: string, conversation: string | null, text: string, images: string[],
- *   status: QuestionStatus, error: string, message: string | null, reply: string | null}} Question
+ *   edits?: string | null, status: QuestionStatus, error: string, message: string | null, reply: string | null}} Question
  * @typedef {{id: string, imageCount: number, isOpen: boolean, stage: string, position: number | null,
  *   done: number | null, total: number | null, etaS: number | null, isResumed: boolean,
  *   text: string, length: number, hasGap: boolean, html: string | null, finishReason: string,
@@ -54,7 +54,7 @@ export function addReply(state, id, { text = "", isOpen = true, imageCount = 0 }
 /**
  * Add a question that the person asked here.
  * @param {State} state
- * @param {{id: string, text: string, images: string[], conversation: string | null}} turn
+ * @param {import("./protocol.js").Turn} turn
  * @returns {State}
  */
 export function addQuestion(state, turn) {
@@ -229,6 +229,8 @@ function accept(state, frame) {
   const title = frame.title || state.title;
   const here = { ...accepted, conversation, title };
   if (here.replies[reply]) return here;
+  // It stands beside others: the server draws it with its place among them.
+  if (question.edits) return { ...here, unseen: { message, reply } };
   return addReply(here, reply, { imageCount: question.images.length });
 }
 

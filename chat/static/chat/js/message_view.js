@@ -42,12 +42,25 @@ export class MessageView {
     this.#list.append(element);
   }
 
+  /**
+   * Let nothing stand behind a message: what comes next hangs on it.
+   * @param {string | undefined} id undefined: on nothing, it is another first question
+   * @returns {boolean} whether the message is here
+   */
+  makeLast(id) {
+    const last = id === undefined ? null : this.elementOf(id);
+    if (id !== undefined && !last) return false;
+    while (this.last && this.last !== last) this.last.remove();
+    return true;
+  }
+
   /** Show a question with where it stands. @param {Question} question */
   drawQuestion(question) {
     const isAccepted = question.status === "accepted";
     const pending = this.#pendingElement(question.id);
-    if (isAccepted && this.elementOf(/** @type {string} */ (question.message))) {
-      pending?.remove(); // The server drew it before its acceptance was heard.
+    const isDrawn = isAccepted && this.elementOf(/** @type {string} */ (question.message));
+    if (isDrawn || (isAccepted && question.edits)) {
+      pending?.remove(); // The server draws it, or did before its acceptance was heard.
       return;
     }
     const element = pending ?? this.#addQuestion(question);
@@ -87,6 +100,7 @@ export class MessageView {
 
   /** @param {Question} question @returns {any} */
   #addQuestion(question) {
+    if (question.edits) this.makeLast(this.elementOf(question.edits)?.dataset.parent || undefined);
     const element = cloneTemplate("question");
     element.dataset.questionId = question.id;
     setText(find("text", element), question.text);

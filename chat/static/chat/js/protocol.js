@@ -7,7 +7,16 @@
 export const PROTOCOL_VERSION = 1;
 export const MAX_FRAME_BYTES = 1048576;
 
-export const CLIENT_FRAME_TYPES = ["message", "stop", "resume", "open", "close", "ping"];
+export const CLIENT_FRAME_TYPES = [
+  "message",
+  "regenerate",
+  "edit",
+  "stop",
+  "resume",
+  "open",
+  "close",
+  "ping",
+];
 
 export const SERVER_FRAME_TYPES = [
   "info",
@@ -57,7 +66,8 @@ export const ERROR_CODES = [
 
 /**
  * @typedef {Record<string, any> & {type: string}} Frame
- * @typedef {{id: string, conversation: string | null, text: string, images: string[]}} Turn
+ * @typedef {{id: string, conversation: string | null, text: string, images: string[],
+ *   edits?: string | null}} Turn `edits` names the question that this one is asked in place of
  */
 
 /**
@@ -65,9 +75,19 @@ export const ERROR_CODES = [
  * @param {Turn} turn
  * @returns {Frame}
  */
-export function messageFrame({ id, conversation, text, images }) {
+export function messageFrame({ id, conversation, text, images, edits }) {
+  if (edits) return { type: "edit", id, message: edits, text, images };
   const frame = { type: "message", id, text, images };
   return conversation ? { ...frame, conversation } : frame;
+}
+
+/**
+ * Have the question of a reply answered once more.
+ * @param {string} reply
+ * @returns {Frame}
+ */
+export function regenerateFrame(reply) {
+  return { type: "regenerate", reply };
 }
 
 /**

@@ -27,9 +27,12 @@ export class Questions {
     for (const turn of here) this.#update(rules.addQuestion(this.#state, turn));
   }
 
-  /** Ask a question. @param {{text: string, images: string[]}} question */
-  ask({ text, images }) {
-    const turn = { id: makeId(), conversation: this.#state.conversation, text, images };
+  /**
+   * Ask a question, perhaps in place of another one.
+   * @param {{text: string, images: string[], edits?: string | null}} question
+   */
+  ask({ text, images, edits = null }) {
+    const turn = { id: makeId(), conversation: this.#state.conversation, text, images, edits };
     this.#outbox.add(turn);
     this.#update(rules.addQuestion(this.#state, turn));
     this.#send(turn.id);

@@ -51,7 +51,7 @@ export class TurnLoader {
     const element = elementFrom(await loadFragment(url));
     const parent = element.dataset.parent || undefined;
     // More than one turn was missed: only the whole page shows all of them.
-    if (parent !== this.#view.last?.dataset.message) location.reload();
+    if (!this.#view.makeLast(parent)) location.reload();
     this.#view.append(element);
     return element;
   }

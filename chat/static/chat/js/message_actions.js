@@ -1,0 +1,40 @@
+/**
+ * The buttons of questions and answers. Owns their listeners; decides nothing.
+ */
+
+import { find, onWithin } from "./dom.js";
+
+/**
+ * @typedef {{sendAgain(question: string): void, takeBack(question: string): void,
+ *   regenerate(reply: string): void, show(message: string): void,
+ *   edit(question: {id: string, text: string, images: string[]}): void}} Actions
+ */
+
+/** Watch the transcript. @param {Element} list @param {Actions} actions */
+export function watchMessageActions(list, actions) {
+  onWithin(list, "click", "send-again", (button) => actions.sendAgain(questionIdOf(button)));
+  onWithin(list, "click", "take-back", (button) => actions.takeBack(questionIdOf(button)));
+  onWithin(list, "click", "regenerate", (button) => actions.regenerate(messageOf(button).dataset.message));
+  onWithin(list, "click", "edit", (button) => actions.edit(questionOf(messageOf(button))));
+  onWithin(list, "click", "sibling", (button) => actions.show(button.dataset.sibling));
+}
+
+/** @param {any} element @returns {{id: string, text: string, images: string[]}} */
+function questionOf(element) {
+  const pictures = [...element.querySelectorAll("[data-picture]")];
+  return {
+    id: element.dataset.message,
+    text: find("text", element).textContent ?? "",
+    images: pictures.map((picture) => picture.dataset.picture),
+  };
+}
+
+/** @param {Element} element @returns {any} */
+function messageOf(element) {
+  return element.closest("[data-message]");
+}
+
+/** @param {Element} element @returns {string} */
+function questionIdOf(element) {
+  return /** @type {any} */ (element.closest("[data-question-id]")).dataset.questionId;
+}
