@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from asgiref.sync import ThreadSensitiveContext
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
 from django.utils import translation
 
 from chat import access, protocol
@@ -15,6 +16,7 @@ from chat.drain import drain
 from chat.error_frames import error_frame
 from chat.errors import ChatError, ErrorCode
 from chat.followed_replies import FollowedReplies
+from chat.frame_budget import FrameBudget
 from chat.generation import following, local
 from chat.generation.info import info_frame
 from chat.generation.news import current_card
@@ -23,6 +25,7 @@ from chat.protocol import CloseCode
 from chat.services import questions
 from chat.session_watch import session_watch
 from chat.socket_groups import SocketGroups
+from chat.socket_sender import SocketSender
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -45,7 +48,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     Frames in: message, stop, resume, open, close, ping. Frames out: info, accepted, status,
     partial, final, error, conversation, pong. Close codes: 1009 frame over 1 MiB, 1012 the
-    server restarts, 4401 signed out. The contract is docs/protocol.md.
+    server restarts, 4401 signed out, 4408 reader too slow, 4429 flooding. The contract is
+    docs/protocol.md.
     """
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -58,6 +62,10 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     async def connect(self) -> None:
         """Accept; introduce the server, or turn a stranger away."""
+        self._sender = SocketSender(
+            lambda text: self.send(text_data=text), self.close, stall_s=settings.VL_SOCKET_STALL_S
+        )
+        self._budget = FrameBudget(settings.VL_SOCKET_FRAMES_PER_S)
         await self.accept()
         scope: dict[str, Any] = dict(self.scope)
         self._language = _language_of(scope)
@@ -86,16 +94,22 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Read one frame and hand it to its handler; a bad one earns an error frame."""
-        if not hasattr(self, "user"):
+        if not hasattr(self, "user") or self._sender.has_closed:
             return
-        if text_data is None:
+        content = bytes_data if text_data is None else text_data.encode(errors="surrogatepass")
+        size_bytes = len(content or b"")
+        if size_bytes > protocol.MAX_FRAME_BYTES:
+            await self._sender.close(CloseCode.TOO_BIG)
+        elif not self._budget.spend(size_bytes):
+            await self._sender.close(CloseCode.FLOODING)
+        elif text_data is None:
             await self._send_error(ChatError(ErrorCode.BAD_FRAME, detail="it is binary"))
-            return
-        if len(text_data.encode(errors="surrogatepass")) > protocol.MAX_FRAME_BYTES:
-            await self._close(CloseCode.TOO_BIG)
-            return
+        else:
+            await self._take(text_data)
+
+    async def _take(self, text: str) -> None:
         try:
-            frame = protocol.parse(text_data)
+            frame = protocol.parse(text)
         except protocol.FrameError as error:
             code = ErrorCode.UNKNOWN_TYPE if error.is_unknown_type else ErrorCode.BAD_FRAME
             await self._send_error(ChatError(code, detail=error.detail), id=error.client_id)
@@ -162,7 +176,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     async def conversation_card(self, event: dict[str, Any]) -> None:
         """Pass a changed card on as it is."""
-        await self.send(text_data=event["frame"])
+        await self._sender.send(event["frame"])
 
     async def model_changed(self, _event: dict[str, Any]) -> None:
         """Introduce the server (again)."""
@@ -173,20 +187,18 @@ class ChatConsumer(AsyncWebsocketConsumer):
     # Sending --------------------------------------------------------------------------------
 
     async def _send(self, frame: ServerFrame) -> None:
-        await self.send(text_data=frame.encode())
+        await self._sender.send(frame.encode())
 
     async def _send_error(self, error: ChatError, **subject: Any) -> None:
         await self._send(error_frame(error, language=self._language, **subject))
 
-    async def _close(self, code: CloseCode) -> None:
-        await self.close(int(code))
-
     async def _restart(self) -> None:
-        await self._close(CloseCode.RESTARTING)
+        await self._sender.close(CloseCode.RESTARTING)
 
     async def _end_session(self) -> None:
-        await self._send_error(ChatError(ErrorCode.UNAUTHENTICATED))
-        await self._close(CloseCode.SIGNED_OUT)
+        if not self._sender.is_waiting:  # who reads nothing is not waited for
+            await self._send_error(ChatError(ErrorCode.UNAUTHENTICATED))
+        await self._sender.close(CloseCode.SIGNED_OUT)
 
     async def _clean_up(self) -> None:
         drain.discard(self)
