@@ -5,13 +5,13 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from asgiref.sync import ThreadSensitiveContext
-from channels.db import database_sync_to_async
+from channels.consumer import get_handler_name
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 from django.utils import translation
 
 from chat import access, protocol
+from chat.database_threads import in_thread
 from chat.drain import drain
 from chat.error_frames import error_frame
 from chat.errors import ChatError, ErrorCode
@@ -53,12 +53,15 @@ class ChatConsumer(AsyncWebsocketConsumer):
     """
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Serve the socket with a database thread of its own, and clean up however it ends."""
-        async with ThreadSensitiveContext():
-            try:
-                await super().__call__(scope, receive, send)
-            finally:
-                await self._clean_up()
+        """Serve the socket, and clean up however it ends."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self._clean_up()
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        """Hand a message to its method, without Channels' hop to a database thread before each."""
+        await getattr(self, get_handler_name(message))(message)
 
     async def connect(self) -> None:
         """Accept; introduce the server, or turn a stranger away."""
@@ -96,8 +99,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         """Read one frame and hand it to its handler; a bad one earns an error frame."""
         if not hasattr(self, "user") or self._sender.has_closed:
             return
-        content = bytes_data if text_data is None else text_data.encode(errors="surrogatepass")
-        size_bytes = len(content or b"")
+        size_bytes = _size_of(text_data, bytes_data)
         if size_bytes > protocol.MAX_FRAME_BYTES:
             await self._sender.close(CloseCode.TOO_BIG)
         elif not self._budget.spend(size_bytes):
@@ -121,26 +123,24 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     async def on_message(self, frame: MessageFrame) -> None:
         """Start a turn and follow its reply."""
-        accepted = await database_sync_to_async(questions.ask)(self.user, frame)
+        accepted = await in_thread(questions.ask)(self.user, frame)
         await self._send(accepted)
         await self._follows.follow(accepted.reply, accepted.conversation, offset=0)
 
     async def on_stop(self, frame: StopFrame) -> None:
         """Stop a reply, whoever follows it."""
-        await database_sync_to_async(local.stop)(self.user, frame.reply, seen_offset=frame.seen)
+        await in_thread(local.stop)(self.user, frame.reply, seen_offset=frame.seen)
 
     async def on_resume(self, frame: ResumeFrame) -> None:
         """Send what comes after the client's offset, then go on live."""
-        reply = await database_sync_to_async(access.reply_for)(self.user, frame.reply)
+        reply = await in_thread(access.reply_for)(self.user, frame.reply)
         await self._follows.follow(reply.pk, reply.message.conversation_id, offset=frame.offset)
 
     async def on_open(self, frame: OpenFrame) -> None:
         """Send the conversation's card, and follow what is being written in it."""
-        conversation = await database_sync_to_async(access.conversation_for)(
-            self.user, frame.conversation
-        )
-        await self._send(await database_sync_to_async(current_card)(conversation))
-        for reply_id in await database_sync_to_async(following.open_reply_ids)(conversation.pk):
+        conversation = await in_thread(access.conversation_for)(self.user, frame.conversation)
+        await self._send(await in_thread(current_card)(conversation))
+        for reply_id in await in_thread(following.open_reply_ids)(conversation.pk):
             await self._follows.follow(reply_id, conversation.pk, offset=0)
 
     async def on_close(self, frame: CloseFrame) -> None:
@@ -206,6 +206,10 @@ class ChatConsumer(AsyncWebsocketConsumer):
         if hasattr(self, "user"):
             await self._follows.close()
             await self._groups.leave_all()
+
+
+def _size_of(text: str | None, content: bytes | None) -> int:
+    return len(content or b"") if text is None else len(text.encode(errors="surrogatepass"))
 
 
 def _subject_of(frame: protocol.ClientFrame) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from chat.protocol import CloseCode
-from tests.server.people import TIMEOUT_S, Person
+from tests.server.people import TIMEOUT_S, Person, Socket
 from tests.server.processes import Product
 
 if TYPE_CHECKING:
@@ -65,6 +65,12 @@ def read_all(connection: socket.socket) -> bytes:
     return found
 
 
+def ask_for_much(reader: Socket) -> None:
+    """Have more sent than buffers hold on the way."""
+    for _ in range(80):
+        reader.send(type="ping", t="x" * 15_000)
+
+
 def drip(connection: socket.socket, data: bytes) -> int:
     """Send byte by byte, with a pause after each, until the server ends it; count them."""
     for position in range(len(data)):
@@ -83,8 +89,7 @@ def test_a_reader_that_takes_nothing_is_closed_with_4408(strict: Product, eve: P
     slow = call(strict, receive_bytes=64 * 1024)
     with eve.connect(sock=slow, max_queue=1) as reader:
         reader.until("info")
-        for _ in range(10):
-            reader.send(type="ping", t=HALF_A_MIB)  # echoed, and not read
+        ask_for_much(reader)
         strict.log.wait_for("closed with 4408")
         with pytest.raises(ConnectionClosed) as caught:
             reader.read_to_the_end()
@@ -117,8 +122,7 @@ def test_a_flood_of_large_frames_is_closed_with_4429(eve: Person) -> None:
 def test_a_stalled_reader_keeps_nobody_else(strict: Product, eve: Person) -> None:
     slow = call(strict, receive_bytes=64 * 1024)
     with eve.connect(sock=slow, max_queue=1, close_timeout=0) as reader, eve.connect() as other:
-        for _ in range(10):
-            reader.send(type="ping", t=HALF_A_MIB)
+        ask_for_much(reader)
 
         answer = other.answer("What is this?")
 

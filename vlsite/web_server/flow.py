@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-WAITING_BYTES = 256 * 1024  # of frames that the application has not taken; then TCP holds back
+WAITING_BYTES = 64 * 1024  # of frames that the application has not taken; then TCP holds back
 
 
 class Room:
