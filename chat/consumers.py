@@ -5,16 +5,18 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from asgiref.sync import ThreadSensitiveContext
-from channels.db import database_sync_to_async
+from channels.consumer import get_handler_name
 from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
 from django.utils import translation
 
 from chat import access, protocol
+from chat.database_threads import in_thread
 from chat.drain import drain
 from chat.error_frames import error_frame
 from chat.errors import ChatError, ErrorCode
 from chat.followed_replies import FollowedReplies
+from chat.frame_budget import FrameBudget
 from chat.generation import following, local
 from chat.generation.info import info_frame
 from chat.generation.news import current_card
@@ -23,6 +25,7 @@ from chat.protocol import CloseCode
 from chat.services import questions
 from chat.session_watch import session_watch
 from chat.socket_groups import SocketGroups
+from chat.socket_sender import SocketSender
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -50,19 +53,27 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     Frames in: message, regenerate, edit, stop, resume, open, close, ping. Frames out: info,
     accepted, status, partial, final, error, conversation, pong. Close codes: 1009 frame over 1 MiB,
-    1012 the server restarts, 4401 signed out. The contract is docs/protocol.md.
+    1012 the server restarts, 4401 signed out, 4408 reader too slow, 4429 flooding. The contract is
+    docs/protocol.md.
     """
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Serve the socket with a database thread of its own, and clean up however it ends."""
-        async with ThreadSensitiveContext():
-            try:
-                await super().__call__(scope, receive, send)
-            finally:
-                await self._clean_up()
+        """Serve the socket, and clean up however it ends."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self._clean_up()
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        """Hand a message to its method, without Channels' hop to a database thread before each."""
+        await getattr(self, get_handler_name(message))(message)
 
     async def connect(self) -> None:
         """Accept; introduce the server, or turn a stranger away."""
+        self._sender = SocketSender(
+            lambda text: self.send(text_data=text), self.close, stall_s=settings.VL_SOCKET_STALL_S
+        )
+        self._budget = FrameBudget(settings.VL_SOCKET_FRAMES_PER_S)
         await self.accept()
         scope: dict[str, Any] = dict(self.scope)
         self._language = _language_of(scope)
@@ -91,16 +102,21 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Read one frame and hand it to its handler; a bad one earns an error frame."""
-        if not hasattr(self, "user"):
+        if not hasattr(self, "user") or self._sender.has_closed:
             return
-        if text_data is None:
+        size_bytes = _size_of(text_data, bytes_data)
+        if size_bytes > protocol.MAX_FRAME_BYTES:
+            await self._sender.close(CloseCode.TOO_BIG)
+        elif not self._budget.spend(size_bytes):
+            await self._sender.close(CloseCode.FLOODING)
+        elif text_data is None:
             await self._send_error(ChatError(ErrorCode.BAD_FRAME, detail="it is binary"))
-            return
-        if len(text_data.encode(errors="surrogatepass")) > protocol.MAX_FRAME_BYTES:
-            await self._close(CloseCode.TOO_BIG)
-            return
+        else:
+            await self._take(text_data)
+
+    async def _take(self, text: str) -> None:
         try:
-            frame = protocol.parse(text_data)
+            frame = protocol.parse(text)
         except protocol.FrameError as error:
             code = ErrorCode.UNKNOWN_TYPE if error.is_unknown_type else ErrorCode.BAD_FRAME
             await self._send_error(ChatError(code, detail=error.detail), id=error.client_id)
@@ -123,26 +139,24 @@ class ChatConsumer(AsyncWebsocketConsumer):
         await self._start(questions.regenerate, frame)
 
     async def _start(self, start: Callable[[User, Frame], AcceptedFrame], frame: Frame) -> None:
-        accepted = await database_sync_to_async(start)(self.user, frame)
+        accepted = await in_thread(start)(self.user, frame)
         await self._send(accepted)
         await self._follows.follow(accepted.reply, accepted.conversation, offset=0)
 
     async def on_stop(self, frame: StopFrame) -> None:
         """Stop a reply, whoever follows it."""
-        await database_sync_to_async(local.stop)(self.user, frame.reply, seen_offset=frame.seen)
+        await in_thread(local.stop)(self.user, frame.reply, seen_offset=frame.seen)
 
     async def on_resume(self, frame: ResumeFrame) -> None:
         """Send what comes after the client's offset, then go on live."""
-        reply = await database_sync_to_async(access.reply_for)(self.user, frame.reply)
+        reply = await in_thread(access.reply_for)(self.user, frame.reply)
         await self._follows.follow(reply.pk, reply.message.conversation_id, offset=frame.offset)
 
     async def on_open(self, frame: OpenFrame) -> None:
         """Send the conversation's card, and follow what is being written in it."""
-        conversation = await database_sync_to_async(access.conversation_for)(
-            self.user, frame.conversation
-        )
-        await self._send(await database_sync_to_async(current_card)(conversation))
-        for reply_id in await database_sync_to_async(following.open_reply_ids)(conversation.pk):
+        conversation = await in_thread(access.conversation_for)(self.user, frame.conversation)
+        await self._send(await in_thread(current_card)(conversation))
+        for reply_id in await in_thread(following.open_reply_ids)(conversation.pk):
             await self._follows.follow(reply_id, conversation.pk, offset=0)
 
     async def on_close(self, frame: CloseFrame) -> None:
@@ -180,7 +194,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     async def conversation_card(self, event: dict[str, Any]) -> None:
         """Pass a changed card on as it is."""
-        await self.send(text_data=event["frame"])
+        await self._sender.send(event["frame"])
 
     async def model_changed(self, _event: dict[str, Any]) -> None:
         """Introduce the server (again)."""
@@ -191,20 +205,18 @@ class ChatConsumer(AsyncWebsocketConsumer):
     # Sending --------------------------------------------------------------------------------
 
     async def _send(self, frame: ServerFrame) -> None:
-        await self.send(text_data=frame.encode())
+        await self._sender.send(frame.encode())
 
     async def _send_error(self, error: ChatError, **subject: Any) -> None:
         await self._send(error_frame(error, language=self._language, **subject))
 
-    async def _close(self, code: CloseCode) -> None:
-        await self.close(int(code))
-
     async def _restart(self) -> None:
-        await self._close(CloseCode.RESTARTING)
+        await self._sender.close(CloseCode.RESTARTING)
 
     async def _end_session(self) -> None:
-        await self._send_error(ChatError(ErrorCode.UNAUTHENTICATED))
-        await self._close(CloseCode.SIGNED_OUT)
+        if not self._sender.is_waiting:  # who reads nothing is not waited for
+            await self._send_error(ChatError(ErrorCode.UNAUTHENTICATED))
+        await self._sender.close(CloseCode.SIGNED_OUT)
 
     async def _clean_up(self) -> None:
         drain.discard(self)
@@ -212,6 +224,10 @@ class ChatConsumer(AsyncWebsocketConsumer):
         if hasattr(self, "user"):
             await self._follows.close()
             await self._groups.leave_all()
+
+
+def _size_of(text: str | None, content: bytes | None) -> int:
+    return len(content or b"") if text is None else len(text.encode(errors="surrogatepass"))
 
 
 def _subject_of(frame: protocol.ClientFrame) -> dict[str, Any]:

@@ -31,6 +31,7 @@ __all__ = ["MAX_OFFSET", "FrameError", "Json", "decode"]
 PROTOCOL_VERSION = 1
 MAX_FRAME_BYTES = 1024 * 1024  # larger frames close the socket with 1009
 MAX_PING_DEPTH = 32
+MAX_PING_BYTES = 16 * 1024  # of the pong: a reader that takes nothing shall not make us keep more
 
 
 class CloseCode(IntEnum):
@@ -236,7 +237,10 @@ def read_stop(frame: Json) -> StopFrame:
 def _read_ping(frame: Json) -> PingFrame:
     if not _is_shallow(frame.get("t"), MAX_PING_DEPTH):
         raise FrameError(f"“t” is nested deeper than {MAX_PING_DEPTH} levels")
-    return PingFrame(frame.get("t"))
+    ping = PingFrame(frame.get("t"))
+    if len(PongFrame(t=ping.t).encode().encode()) > MAX_PING_BYTES:
+        raise FrameError(f"“t” is longer than {MAX_PING_BYTES // 1024} KiB")
+    return ping
 
 
 def _is_shallow(value: Any, depth: int) -> bool:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from channels.db import database_sync_to_async
 from django.utils import translation
 
+from chat.database_threads import in_thread
 from chat.error_frames import error_frame
 from chat.errors import ChatError
 from chat.generation import following
@@ -42,7 +42,7 @@ class ReplyCursor:
         if self.has_ended:
             return []
         try:
-            view = await database_sync_to_async(self._view)()
+            view = await in_thread(self._view)()
         except ChatError as error:  # the conversation was deleted under it
             self.has_ended = True
             return [error_frame(error, language=self._language, reply=self.reply_id)]

@@ -10,6 +10,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from channels.db import aclose_old_connections
 from channels.layers import get_channel_layer
 
 from chat.drain import drain
@@ -55,6 +56,7 @@ class ReplyStream:
 
     async def events(self) -> AsyncIterator[bytes]:
         """Yield the events as bytes; closing the iterator leaves nothing behind."""
+        await aclose_old_connections()  # the view's, in its own thread: the stream may last
         relay.bind()
         self._watch()
         channel = await self._layer.new_channel()

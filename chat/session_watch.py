@@ -33,6 +33,7 @@ class SessionWatch:
         """Watch nothing yet."""
         self._sockets: dict[object, tuple[str, int, Callable[[], Awaitable[None]]]] = {}
         self._task: asyncio.Task[None] | None = None
+        self._endings: set[asyncio.Task[None]] = set()
 
     def add(
         self,
@@ -68,7 +69,10 @@ class SessionWatch:
                 continue
             for socket, (key, user_id, on_end) in watched.items():
                 if (key, user_id) not in valid and socket in self._sockets:
-                    await _end(on_end)
+                    # In a task of its own: one that is slow to hear it keeps nobody else.
+                    ending = asyncio.create_task(_end(on_end))
+                    self._endings.add(ending)
+                    ending.add_done_callback(self._endings.discard)
 
 
 async def _end(on_end: Callable[[], Awaitable[None]]) -> None:

@@ -222,6 +222,15 @@ def test_a_refused_frame_keeps_the_clients_id() -> None:
     assert caught.value.client_id == "mine"
 
 
+def test_a_ping_as_long_as_allowed_comes_back_and_a_longer_one_is_refused() -> None:
+    """Its echo is kept for a reader that takes nothing."""
+    longest = "x" * (protocol.MAX_PING_BYTES - len(PongFrame(t="").encode()))
+
+    assert parse(json.dumps({"type": "ping", "t": longest})) == PingFrame(longest)
+    with pytest.raises(FrameError, match="longer than 16 KiB"):
+        parse(json.dumps({"type": "ping", "t": longest + "x"}))
+
+
 def test_a_ping_as_deep_as_allowed_comes_back_and_a_deeper_one_is_refused() -> None:
     """A deep `t` could once be read but not written, and took the socket with it."""
 

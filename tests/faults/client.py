@@ -31,7 +31,7 @@ class Account:
     origin: str
     cookie: str
 
-    def connect(self, port: int) -> connect:
+    def connect(self, port: int, **options: Any) -> connect:
         """Open a socket to this port of this machine; an `async with` or `await` does it."""
         return connect(
             f"ws://127.0.0.1:{port}/ws/chat/",
@@ -43,6 +43,7 @@ class Account:
             max_size=None,
             max_queue=None,
             proxy=None,
+            **options,
         )
 
 

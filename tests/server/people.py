@@ -64,8 +64,8 @@ class Person:
             )
         )
 
-    def connect(self, *, origin: str | None = None) -> Socket:
-        """Open a socket, from this site's own page unless told otherwise."""
+    def connect(self, *, origin: str | None = None, **options: Any) -> Socket:
+        """Open a socket, from this site's own page by default; options are websockets'."""
         cookies = "; ".join(f"{name}={value}" for name, value in self.http.cookies.items())
         return Socket(
             connect(
@@ -74,6 +74,7 @@ class Person:
                 additional_headers={"Cookie": cookies} if cookies else {},
                 open_timeout=TIMEOUT_S,
                 max_size=None,
+                **options,
             )
         )
 

@@ -18,13 +18,10 @@ from django.utils.module_loading import import_string
 from chat.drain import drain
 from chat.generation import local
 from inference.service import Phase
-from vlsite.socket_closing import ClosingProtocol
+from vlsite.web_server.server import PatientServer
 
 logger = logging.getLogger(__name__)
 
-PING_INTERVAL_S = 20
-PING_TIMEOUT_S = 30
-NO_TIMEOUT = -1
 LISTEN_POLL_S = 0.05
 # Behind a proxy that asks for /readyz every second: after so long it sends nothing new.
 NOTICE_S = 2.0
@@ -47,24 +44,12 @@ class Command(BaseCommand):
         local_runner = None if settings.REDIS_URL else local.runner()
         if local_runner is not None:
             local_runner.start()
-        server = Server(
-            application=import_string("vlsite.asgi.application"),
-            endpoints=[f"tcp:port={port}:interface={host.replace(':', chr(92) + ':')}"],
-            websocket_timeout=NO_TIMEOUT,
-            ping_interval=PING_INTERVAL_S,
-            ping_timeout=PING_TIMEOUT_S,
-            server_name="",
-            signal_handlers=False,  # Daphne's cancel everything at once
+        server = PatientServer(
+            import_string("vlsite.asgi.application"),
+            host=host,
+            port=port,
+            on_ready=lambda: _end_on_signals(server),
         )
-
-        # A frame over the limit earns close code 1009 instead of a dropped connection. The
-        # second option restates Daphne's own: vlsite.origins judges origins, `null` too.
-        def prepare() -> None:
-            server.ws_factory.protocol = ClosingProtocol
-            server.ws_factory.setProtocolOptions(failByDrop=False, allowNullOrigin=True)
-            _end_on_signals(server)
-
-        server.ready_callable = prepare
         threading.Thread(target=self._announce, args=(server,), daemon=True).start()
         try:
             server.run()
