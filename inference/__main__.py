@@ -27,6 +27,7 @@ from inference.requests import (
     PixelBudget,
     Role,
     SamplingOptions,
+    ScoredToken,
     StageProgress,
     TextDelta,
     TextPart,
@@ -83,6 +84,14 @@ def _make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--stop", action="append", default=[], help="end before this text; may be given again"
     )
+    parser.add_argument(
+        "--logprobs", type=int, metavar="N", help="log probabilities, and those of the N likeliest"
+    )
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument(
+        "--json-schema", type=_read_schema, metavar="FILE", help="answer in JSON of a schema"
+    )
+    form.add_argument("--json-object", action="store_true", help="answer with a JSON object")
     parser.add_argument("--offline", action="store_true", help="never ask a model hub")
     parser.add_argument("--json", action="store_true", help="one JSON line an event")
     parser.add_argument("--verbose", action="store_true", help="log to standard error")
@@ -111,9 +120,23 @@ def _make_request(arguments: argparse.Namespace) -> GenerationRequest:
             temperature=arguments.temperature,
             seed=arguments.seed,
             stop=tuple(arguments.stop),
+            logprobs=arguments.logprobs,
+            json_schema=arguments.json_schema,
+            json_object=arguments.json_object,
         ),
         pixels=arguments.pixels,
     )
+
+
+def _read_schema(path: str) -> dict[str, object]:
+    """Read a schema's file for the parser, which says what is wrong with it and exits."""
+    try:
+        schema = json.loads(Path(path).read_bytes())
+    except (OSError, ValueError) as error:
+        raise argparse.ArgumentTypeError(f"{path}: {error}") from error
+    if not isinstance(schema, dict):
+        raise argparse.ArgumentTypeError(f"{path}: a schema is a JSON object")
+    return schema
 
 
 def _show_state(state: ServiceState) -> None:
@@ -124,6 +147,9 @@ def _show_state(state: ServiceState) -> None:
 def _show_text(event: Event) -> None:
     if isinstance(event, TextDelta):
         print(event.text, end="", flush=True)
+        for token in event.logprobs:
+            top = ", ".join(_show_token(likely) for likely in token.top)
+            print(f"{_show_token(token.chosen)} of {top}", file=sys.stderr)
     elif isinstance(event, StageProgress):
         print(f"{event.stage} {event.done}/{event.total}", file=sys.stderr)
     elif isinstance(event, Finished):
@@ -135,10 +161,14 @@ def _show_text(event: Event) -> None:
         print(f"{event.code}: {event.message}", file=sys.stderr)
 
 
+def _show_token(token: ScoredToken) -> str:
+    return f"{token.data!r} {token.logprob:.3f}"
+
+
 def _show_json(event: Event) -> None:
-    print(
-        json.dumps({"event": type(event).__name__, **asdict(event)}, ensure_ascii=False), flush=True
-    )
+    """Print an event; the bytes of tokens become lists of numbers."""
+    told = {"event": type(event).__name__, **asdict(event)}
+    print(json.dumps(told, ensure_ascii=False, default=list), flush=True)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ name says otherwise, sizes are tokens of the answering model.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, TypeAlias
 
@@ -14,6 +15,7 @@ from inference.errors import ErrorCode, InferenceError
 
 MAX_STOPS: Final = 4
 MAX_STOP_CHARS: Final = 200
+MAX_TOP_LOGPROBS: Final = 20
 
 
 class PixelBudget(StrEnum):
@@ -110,6 +112,9 @@ class SamplingOptions:
     answer, also when the answer is continued from a prefix. `is_loop_guarded` ends an answer that
     only repeats itself, as `repetition`; see `loop_guard`. The text ends before the first of the
     `stop` strings, up to `MAX_STOPS` of up to `MAX_STOP_CHARS`; see `stop_strings`.
+    `logprobs` asks for each token's log probability and for so many of the likeliest, 0 to
+    `MAX_TOP_LOGPROBS`. `json_schema` holds the answer to JSON of this schema, `json_object` to any
+    JSON object; see `json_constraint`.
     Source: the generation settings on the model card of Qwen3-VL-2B-Instruct.
     """
 
@@ -122,6 +127,14 @@ class SamplingOptions:
     seed: int = 0
     is_loop_guarded: bool = True
     stop: tuple[str, ...] = ()
+    logprobs: int | None = None
+    json_schema: Mapping[str, object] | None = field(default=None, hash=False)
+    json_object: bool = False
+
+    @property
+    def schema(self) -> Mapping[str, object] | None:
+        """Return the schema that the answer is held to; None: it is free."""
+        return {"type": "object"} if self.json_object else self.json_schema
 
     def check(self) -> None:
         """Check what a caller may have passed on from outside.
@@ -133,6 +146,12 @@ class SamplingOptions:
             raise _invalid(f"There are {len(self.stop)} stop strings; {MAX_STOPS} are possible.")
         if not all(0 < len(string) <= MAX_STOP_CHARS for string in self.stop):
             raise _invalid(f"Each stop string has 1 to {MAX_STOP_CHARS} characters.")
+        if self.logprobs is not None and not 0 <= self.logprobs <= MAX_TOP_LOGPROBS:
+            raise _invalid(f"Log probabilities are given of 0 to {MAX_TOP_LOGPROBS} tokens.")
+        if self.json_object and self.json_schema is not None:
+            raise _invalid("The answer is either any JSON object or JSON of a schema, not both.")
+        if self.schema is not None and self.stop:
+            raise _invalid("A stop string would cut JSON short: ask for one of the two.")
 
 
 def _invalid(message: str) -> InferenceError:
@@ -192,15 +211,41 @@ class StageProgress:
 
 
 @dataclass(frozen=True, slots=True)
+class ScoredToken:
+    """A token, the bytes that it adds to the text, and its log probability (natural logarithm).
+
+    The bytes may be part of a character; those of a control token are its name's.
+    """
+
+    token_id: int
+    data: bytes
+    logprob: float
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprobs:
+    """How likely the model held a token of the answer, and the likeliest at its place.
+
+    By the model's raw scores, before penalties, temperature and schema. `top` is in falling order,
+    and the token that was chosen need not be in it.
+    """
+
+    chosen: ScoredToken
+    top: tuple[ScoredToken, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TextDelta:
     """Text that follows all earlier text, and the accepted tokens since the last delta.
 
     `text` may be empty: a token can end within a character. All deltas' `token_ids` joined, after
-    the request's prefix, are what a continuation needs as `prefix_token_ids`.
+    the request's prefix, are what a continuation needs as `prefix_token_ids`. `logprobs` has one
+    entry a token where the request asked for them.
     """
 
     text: str
     token_ids: tuple[int, ...]
+    logprobs: tuple[TokenLogprobs, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,57 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 
 from inference.requests import SamplingOptions
 
 MAX_SEED_BYTES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class TokenScores:
+    """Log probabilities of one position: the chosen token's, and ids with the highest, falling."""
+
+    chosen: float
+    top: tuple[tuple[int, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The next token, and its scores where they were asked for."""
+
+    token_id: int
+    scores: TokenScores | None
+
+
+def choose(
+    logits: torch.Tensor,
+    *,
+    prompt_ids: Sequence[int],
+    answer_ids: Sequence[int],
+    options: SamplingOptions,
+    allowed: torch.Tensor | None = None,
+) -> Choice:
+    """Return the next token from its logits, as `choose_token` does, and what was asked of it."""
+    token_id = choose_token(
+        logits,
+        prompt_ids=prompt_ids,
+        answer_ids=answer_ids,
+        options=options,
+        allowed=allowed,
+    )
+    count = options.logprobs
+    return Choice(token_id, None if count is None else read_scores(logits, token_id, count))
+
+
+def read_scores(logits: torch.Tensor, token_id: int, count: int) -> TokenScores:
+    """Return the log probabilities of a token and of the `count` likeliest by logits (V,)."""
+    logprobs = torch.log_softmax(logits.to(torch.float32), dim=-1)
+    top = torch.topk(logprobs, count)
+    likeliest = zip(top.indices.tolist(), top.values.tolist(), strict=True)
+    return TokenScores(float(logprobs[token_id]), tuple(likeliest))
 
 
 def seed_position(seed: int, position: int) -> int:
@@ -32,16 +77,19 @@ def choose_token(
     prompt_ids: Sequence[int],
     answer_ids: Sequence[int],
     options: SamplingOptions,
+    allowed: torch.Tensor | None = None,
 ) -> int:
     """Return the next token's id from its logits, shape (V,), which stay as they are.
 
-    The order is that of the common servers: repetition and presence penalty, temperature, top-k,
-    top-p, one draw. The presence penalty looks at the answer alone, the repetition penalty at the
-    prompt too. Temperature 0 is greedy.
+    The order is that of the common servers: repetition and presence penalty, what is `allowed`
+    (bool, shape (V,), one at least), temperature, top-k, top-p, one draw. The presence penalty
+    looks at the answer alone, the repetition penalty at the prompt too. Temperature 0 is greedy.
     """
     scores = penalise(
         logits.to(torch.float32), prompt_ids=prompt_ids, answer_ids=answer_ids, options=options
     )
+    if allowed is not None:
+        scores = scores.masked_fill(~allowed, -torch.inf)
     if options.temperature <= 0:
         return int(scores.argmax())
     kept_scores, kept_ids = keep_top_k(scores / options.temperature, options.top_k)

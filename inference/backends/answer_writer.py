@@ -10,8 +10,17 @@ from time import monotonic
 from inference.backends.base import Emit
 from inference.backends.layer_watch import PrefillProgress
 from inference.loop_guard import LoopGuard
-from inference.requests import FinishReason, GenerationRequest, TextDelta, Timings
+from inference.requests import (
+    FinishReason,
+    GenerationRequest,
+    ScoredToken,
+    TextDelta,
+    Timings,
+    TokenLogprobs,
+)
+from inference.sampling import Choice
 from inference.stop_strings import StopStrings
+from inference.token_bytes import TokenBytes
 from inference.tokenizer import IncrementalDetokenizer
 
 
@@ -23,6 +32,7 @@ class AnswerWriter:
         request: GenerationRequest,
         *,
         detokenizer: IncrementalDetokenizer,
+        token_bytes: TokenBytes,
         eos_ids: frozenset[int],
         emit: Emit,
         progress: PrefillProgress,
@@ -31,6 +41,7 @@ class AnswerWriter:
         self.answer_ids: list[int] = []
         self.progress = progress
         self._detokenizer = detokenizer
+        self._token_bytes = token_bytes
         self._guard = LoopGuard() if request.options.is_loop_guarded else None
         self._stops = StopStrings(request.options.stop)
         # The prefix's text was sent when its tokens were accepted; only its unfinished end is
@@ -52,7 +63,7 @@ class AnswerWriter:
         """
         return self._has_end_token or self._stops.is_found or self._is_looping
 
-    def take_token(self, token_id: int) -> None:
+    def take(self, choice: Choice) -> None:
         """Take the next token; a token that ends answers is neither kept nor shown.
 
         Nor is one behind a complete answer: backends may be a token or two ahead.
@@ -62,10 +73,11 @@ class AnswerWriter:
         self.progress.end()
         if self._first_at is None:
             self._first_at = monotonic()
+        token_id = choice.token_id
         if token_id in self._eos_ids:
             self._has_end_token = True
             return
-        self._emit(TextDelta(self._accept(token_id), (token_id,)))
+        self._emit(TextDelta(self._accept(token_id), (token_id,), self._logprobs(choice)))
 
     def end(self, *, is_cancelled: bool) -> FinishReason:
         """Show text that a stop string might have begun with; return why the answer ends now.
@@ -101,6 +113,16 @@ class AnswerWriter:
     @property
     def _is_looping(self) -> bool:
         return self._guard is not None and self._guard.is_looping
+
+    def _logprobs(self, choice: Choice) -> tuple[TokenLogprobs, ...]:
+        if choice.scores is None:
+            return ()
+        chosen = self._score(choice.token_id, choice.scores.chosen)
+        top = tuple(self._score(token_id, score) for token_id, score in choice.scores.top)
+        return (TokenLogprobs(chosen, top),)
+
+    def _score(self, token_id: int, logprob: float) -> ScoredToken:
+        return ScoredToken(token_id, self._token_bytes(token_id), logprob)
 
     def _accept(self, token_id: int) -> str:
         """Make a token part of the answer; return the text that became certain."""

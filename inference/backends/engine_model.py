@@ -12,6 +12,7 @@ from queue import SimpleQueue
 from time import monotonic
 from typing import TypeAlias
 
+from inference.backends.answer_tokens import AnswerTokens
 from inference.backends.answer_writer import AnswerWriter
 from inference.backends.base import Cancellation, Emit, ModelFiles
 from inference.backends.engine_prompt import make_prompt
@@ -33,7 +34,7 @@ from inference.engine.sequence import (
 from inference.engine.shape import ModelShape
 from inference.images import ImageLimits
 from inference.requests import Finished, GenerationRequest, Stage, Usage
-from inference.tokenizer import IncrementalDetokenizer
+from inference.sampling import Choice
 from inference.warm_up import make_warm_up_request
 
 Events: TypeAlias = SimpleQueue[SequenceEvent]
@@ -59,7 +60,7 @@ class EngineModel:
         self._max_tokens = config.max_tokens
         self._eos_ids = eos_ids
         self._draft_hints = make_hints(processor.encode)
-        self._decode = processor.decode
+        self._tokens = AnswerTokens(processor, vocabulary=shape.text.vocabulary, eos_ids=eos_ids)
         self._input = VisionInput(
             processor,
             context_tokens=min(
@@ -128,10 +129,8 @@ class EngineModel:
     ) -> Finished:
         """Answer a request by its inputs; `began` is when the work on it did."""
         max_tokens = self._max_tokens_of(request)
-        writer = AnswerWriter(
+        writer = self._tokens.begin(
             request,
-            detokenizer=IncrementalDetokenizer(self._decode),
-            eos_ids=self._eos_ids,
             emit=emit,
             progress=PrefillProgress(
                 emit=emit, cancellation=cancellation, prompt_tokens=inputs["input_ids"].shape[1]
@@ -140,13 +139,15 @@ class EngineModel:
         cached_tokens = 0
         may_write = not (cancellation.is_set or writer.is_complete)
         if may_write and len(writer.answer_ids) < max_tokens:
-            rule = AnswerRule(
-                options=request.options,
-                max_tokens=max_tokens,
-                eos_ids=self._eos_ids,
-                draft_hints=self._draft_hints,
-            )
-            cached_tokens = self._run(inputs, rule, writer=writer, cancellation=cancellation)
+            with self._tokens.constrain(request.options, writer.answer_ids) as constraint:
+                rule = AnswerRule(
+                    options=request.options,
+                    max_tokens=max_tokens,
+                    eos_ids=self._eos_ids,
+                    draft_hints=self._draft_hints,
+                    constraint=constraint,
+                )
+                cached_tokens = self._run(inputs, rule, writer=writer, cancellation=cancellation)
         return Finished(
             writer.end(is_cancelled=cancellation.is_set),
             self._count_usage(request, inputs, len(writer.answer_ids), cached_tokens),
@@ -203,7 +204,7 @@ def _relay(
 
 def _write(event: PicturesRead | PromptRead | TokenChosen, writer: AnswerWriter) -> None:
     if isinstance(event, TokenChosen):
-        writer.take_token(event.token_id)
+        writer.take(Choice(event.token_id, event.scores))
     elif isinstance(event, PromptRead):
         writer.progress.enter_layer(Stage.PREFILL, event.done, event.total)
     else:

@@ -23,6 +23,7 @@ from inference.prompt import TemplateMessage
 
 if TYPE_CHECKING:
     from PIL import Image
+    from tokenizers import Tokenizer
 
 
 class OwnProcessor:
@@ -39,6 +40,11 @@ class OwnProcessor:
     def limits(self) -> ImageLimits:
         """Return how pictures are cut into tokens."""
         return self._recipe.limits
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """Return the tokenizer itself, to read."""
+        return self._codec.tokenizer
 
     @property
     def control_tokens(self) -> frozenset[str]:

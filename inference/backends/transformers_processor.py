@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from inference.backends.torchvision_shim import ensure_torchvision
 from inference.backends.vision_input import Inputs
 from inference.images import QWEN3_VL_LIMITS, ImageLimits
 from inference.prompt import TemplateMessage
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 
 def load_transformers_processor(folder: Path, *, model_type: str) -> TransformersProcessor:
@@ -41,6 +44,12 @@ class TransformersProcessor:
         self._is_qwen = model_type.startswith("qwen")
         self.limits = read_limits(processor.image_processor) if self._is_qwen else QWEN3_VL_LIMITS
         self.control_tokens = list_control_tokens(self._tokenizer)
+
+    @property
+    def tokenizer(self) -> Tokenizer | None:
+        """Return its tokenizer, to read; None if it is not of the tokenizers library."""
+        tokenizer: Tokenizer | None = getattr(self._tokenizer, "backend_tokenizer", None)
+        return tokenizer
 
     @property
     def eos_token_id(self) -> int | None:

@@ -26,6 +26,7 @@ from inference.requests import ChatMessage, GenerationRequest, ImagePart
 
 if TYPE_CHECKING:
     from PIL import Image
+    from tokenizers import Tokenizer
 
 # Role marks, line ends and 'Picture N: ' around a message's text and each of its pictures, rounded
 # up.
@@ -41,6 +42,10 @@ class Processor(Protocol):
     @property
     def limits(self) -> ImageLimits:
         """Return how the model cuts pictures into tokens."""
+
+    @property
+    def tokenizer(self) -> Tokenizer | None:
+        """Return its tokenizer, to read; None if it is not of the tokenizers library."""
 
     @property
     def control_tokens(self) -> frozenset[str]:

@@ -23,6 +23,7 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
+from inference.backends.answer_tokens import AnswerTokens
 from inference.backends.answer_writer import AnswerWriter
 from inference.backends.base import Cancellation, Emit, ModelFiles, ReportProgress
 from inference.backends.generate_hooks import ChosenTokenOnly, StopWhen, TokenStream
@@ -38,7 +39,6 @@ from inference.errors import ErrorCode, InferenceError
 from inference.images import ImageLimits
 from inference.model_folder import read_json, weigh_model_folder
 from inference.requests import Finished, GenerationRequest, Usage
-from inference.tokenizer import IncrementalDetokenizer
 from inference.warm_up import make_warm_up_request
 
 logger = logging.getLogger(__name__)
@@ -101,7 +101,6 @@ class VisionLanguageModel:
     ) -> None:
         """Put hooks into the model's layers and read what its configuration says about tokens."""
         self._model = model
-        self._decode = processor.decode
         self._files = files
         self._threads = threads
         self._max_tokens = config.max_tokens
@@ -113,6 +112,9 @@ class VisionLanguageModel:
         )
         self._image_token_id = getattr(model.config, "image_token_id", None)
         self._eos_ids = list_eos_ids(model.generation_config.eos_token_id, processor.eos_token_id)
+        self._tokens = AnswerTokens(
+            processor, vocabulary=int(text_config.vocab_size), eos_ids=self._eos_ids
+        )
         # Our own hooks choose the tokens; the checkpoint's sampling settings must not act a second
         # time.
         model.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
@@ -151,13 +153,7 @@ class VisionLanguageModel:
         progress = PrefillProgress(
             emit=emit, cancellation=cancellation, prompt_tokens=inputs["input_ids"].shape[1]
         )
-        writer = AnswerWriter(
-            request,
-            detokenizer=IncrementalDetokenizer(self._decode),
-            eos_ids=self._eos_ids,
-            emit=emit,
-            progress=progress,
-        )
+        writer = self._tokens.begin(request, emit=emit, progress=progress)
         try:
             may_write = not (cancellation.is_set or writer.is_complete)
             if may_write and len(writer.answer_ids) < max_tokens:
@@ -190,21 +186,26 @@ class VisionLanguageModel:
         cancellation: Cancellation,
     ) -> None:
         prompt_length = inputs["input_ids"].shape[1] - len(request.prefix_token_ids)
-        chooser = ChosenTokenOnly(
-            prompt_ids=inputs["input_ids"][0, :prompt_length].tolist(),
-            answer_ids=writer.answer_ids,
-            options=request.options,
-        )
         stop = StopWhen(lambda: cancellation.is_set or writer.is_complete)
         max_tokens = min(request.options.max_tokens, self._max_tokens)
-        with torch.inference_mode(), self._watch.watching(writer.progress):
+        with (
+            self._tokens.constrain(request.options, writer.answer_ids) as constraint,
+            torch.inference_mode(),
+            self._watch.watching(writer.progress),
+        ):
+            chooser = ChosenTokenOnly(
+                prompt_ids=inputs["input_ids"][0, :prompt_length].tolist(),
+                answer_ids=writer.answer_ids,
+                options=request.options,
+                constraint=constraint,
+            )
             self._model.generate(
                 **inputs,
                 do_sample=False,
                 max_new_tokens=max_tokens - len(writer.answer_ids),
                 logits_processor=LogitsProcessorList([chooser]),
                 stopping_criteria=StoppingCriteriaList([stop]),
-                streamer=TokenStream(writer.take_token),
+                streamer=TokenStream(lambda _: writer.take(chooser.choice)),
             )
 
     def _count_usage(self, request: GenerationRequest, inputs: Inputs, answered: int) -> Usage:

@@ -42,7 +42,7 @@ from inference.engine.sequence_memory import SequenceMemory
 from inference.engine.speculation import MOST_DRAFT_TOKENS
 from inference.engine.text_lane import Share, TextLane
 from inference.errors import ErrorCode, InferenceError
-from inference.sampling import choose_token
+from inference.sampling import choose
 
 logger = logging.getLogger(__name__)
 
@@ -240,6 +240,8 @@ class Scheduler:
             sequence.emit(PromptRead(sequence.computed, sequence.length))
 
     def _run_text(self, shares: Sequence[Share]) -> None:
+        for share in shares:
+            share.look_ahead()
         for share, scores in self._text.work(shares):
             if not share.sequence.is_cancelled:
                 self._guard([share.sequence], partial(self._accept, share, scores))
@@ -256,24 +258,27 @@ class Scheduler:
         sequence.standing = Standing.DECODING
         sequence.note_cached()
         self._meter.drafted += len(share.draft)
-        for row, drafted in zip(scores, (*share.draft, None), strict=True):
-            token_id = self._choose(sequence, row)
+        rows = zip(scores, (*share.draft, None), share.wait_allowed(), strict=True)
+        for row, drafted, allowed in rows:
+            token_id = self._choose(sequence, row, allowed)
             self._meter.kept += token_id == drafted
             if token_id != drafted or sequence.is_cancelled or sequence.standing is Standing.ENDED:
                 return
             self._memory.commit(sequence, 1)
 
-    def _choose(self, sequence: EngineSequence, scores: Tensor) -> int:
+    def _choose(self, sequence: EngineSequence, scores: Tensor, allowed: Tensor | None) -> int:
         """Choose the next token of an answer from scores (V,), and end it there if it ends."""
         rule = sequence.rule
-        token_id = choose_token(
+        choice = choose(
             scores,
             prompt_ids=sequence.prompt.token_ids,
             answer_ids=sequence.answer_ids,
             options=rule.options,
+            allowed=allowed,
         )
+        token_id = choice.token_id
         self._meter.count()
-        sequence.emit(TokenChosen(token_id))
+        sequence.emit(TokenChosen(token_id, choice.scores))
         if token_id in rule.eos_ids:
             self._end(sequence)
             return token_id

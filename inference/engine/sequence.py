@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import takewhile
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 from torch import Tensor
@@ -24,6 +24,10 @@ from inference.engine.rope import PromptPositions
 from inference.engine.speculation import Speculation
 from inference.engine.vision import PictureFeatures, PicturePatches
 from inference.requests import SamplingOptions
+from inference.sampling import TokenScores
+
+if TYPE_CHECKING:
+    from inference.json_constraint import JsonConstraint
 
 
 class Standing(StrEnum):
@@ -69,12 +73,16 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerRule:
-    """How an answer is chosen and when it ends: at an `eos_ids` token, or at `max_tokens`."""
+    """How an answer is chosen and when it ends: at an `eos_ids` token, or at `max_tokens`.
+
+    A `constraint` belongs to the engine's thread from the sequence's submission on.
+    """
 
     options: SamplingOptions
     max_tokens: int
     eos_ids: frozenset[int]
     draft_hints: DraftHints = NO_HINTS
+    constraint: JsonConstraint | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +103,10 @@ class PromptRead:
 
 @dataclass(frozen=True, slots=True)
 class TokenChosen:
-    """The next token of the answer, the end token included."""
+    """The next token of the answer, the end token included; its scores if they were asked for."""
 
     token_id: int
+    scores: TokenScores | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,17 +180,23 @@ class EngineSequence:
         """Take the next token of the answer, which is pending then."""
         self.answer_ids.append(token_id)
         self.speculation.take(token_id)
+        if self.rule.constraint is not None:
+            self.rule.constraint.accept(token_id)
 
     def draft(self, most: int, *, writers: int) -> tuple[int, ...]:
         """Propose up to `most` tokens behind the newest one, worth it in a step of `writers`.
 
         Only as many as the pages that it holds have room for: a guess takes no page from anybody.
-        None that ends the answer, by its id or as the last one that may be: no row follows it.
+        None that ends the answer, by its id or as the last one that may be: no row follows it. Nor
+        one that the answer's schema forbids.
         """
         room = 0 if self.pages is None else self.pages.reserved_tokens - self.length
         left = self.rule.max_tokens - len(self.answer_ids) - 1
         draft = self.speculation.propose(min(most, room, left), writers=writers)
-        return tuple(takewhile(lambda token_id: token_id not in self.rule.eos_ids, draft))
+        draft = tuple(takewhile(lambda token_id: token_id not in self.rule.eos_ids, draft))
+        if self.rule.constraint is None or not draft:
+            return draft
+        return draft[: self.rule.constraint.count_fitting(draft)]
 
     def token_ids(self, first: int, last: int) -> list[int]:
         """Return the ids of some tokens."""

@@ -42,6 +42,20 @@ class Share:
         """Say whether they are read, not written."""
         return self.sequence.standing is Standing.PREFILLING
 
+    def look_ahead(self) -> None:
+        """Begin to find out what may come behind these rows, where the answer has a schema."""
+        constraint = self.sequence.rule.constraint
+        if constraint is not None and self.rows == self.sequence.pending:
+            constraint.look_ahead(self.draft)
+
+    def wait_allowed(self) -> Sequence[Tensor | None]:
+        """Return which tokens may come, bool (V,), next and behind each of the draft; None: any.
+
+        Only of a share with nothing pending any more.
+        """
+        constraint = self.sequence.rule.constraint
+        return [None] * (1 + len(self.draft)) if constraint is None else constraint.wait()
+
 
 class TextLane:
     """Runs steps of the text network."""

@@ -69,23 +69,23 @@ class TextCodec:
         """Take a tokenizer over, which nobody else may configure any more."""
         tokenizer.no_truncation()
         tokenizer.no_padding()
-        self._tokenizer = tokenizer
+        self.tokenizer = tokenizer
         self.eos_token_id = None if eos_token is None else tokenizer.token_to_id(eos_token)
         added = tokenizer.get_added_tokens_decoder().values()
         self.control_tokens = frozenset(token.content for token in added)
 
     def encode(self, text: str) -> list[int]:
         """Return the ids of `text`, in which control tokens act."""
-        ids: list[int] = self._tokenizer.encode(text).ids
+        ids: list[int] = self.tokenizer.encode(text).ids
         return ids
 
     def decode(self, token_ids: Sequence[int]) -> str:
         """Return the text of some ids, without control tokens."""
-        return str(self._tokenizer.decode(list(token_ids), skip_special_tokens=True))
+        return str(self.tokenizer.decode(list(token_ids), skip_special_tokens=True))
 
     def find_id(self, token: str) -> int | None:
         """Return the id of a token, or None."""
-        return self._tokenizer.token_to_id(token)
+        return self.tokenizer.token_to_id(token)
 
 
 def load_text_codec(folder: Path) -> TextCodec:

@@ -12,7 +12,15 @@ LIGHT_MODULES = ("service", "requests", "errors", "config", "images", "prompt", 
 
 @pytest.mark.parametrize("module", LIGHT_MODULES)
 def test_importing_the_public_face_loads_no_heavy_package(module: str) -> None:
-    heavy = ("torch", "transformers", "torchvision", "huggingface_hub", "django", "numpy")
+    heavy = (
+        "torch",
+        "transformers",
+        "torchvision",
+        "huggingface_hub",
+        "django",
+        "numpy",
+        "llguidance",
+    )
     program = f"import inference.{module}, sys; print([m for m in {heavy!r} if m in sys.modules])"
 
     result = subprocess.run(
@@ -49,7 +57,9 @@ service.start()
 assert service.wait_ready(60), service.state.message
 print(type(read_events(service.submit(make_request()), 60)[-1]).__name__)
 service.close()
-heavy = ("transformers", "torchvision", "qwen_vl_utils", "huggingface_hub", "torch._dynamo")
+heavy = (
+    "transformers", "torchvision", "qwen_vl_utils", "huggingface_hub", "torch._dynamo", "llguidance"
+)
 print([module for module in heavy if module in sys.modules])
 """
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from inference.__main__ import main
+from inference.model_source import BUNDLED_DEMO_DIR
 from inference.testing import draw_png
 
 
@@ -74,3 +75,49 @@ def test_unreadable_picture_fails_the_command(
     assert main(["--backend", "scripted", "--image", str(path), "Hi"]) == 1
 
     assert "image_unreadable" in capsys.readouterr().err
+
+
+DEMO = ["--backend", "engine", "--model", str(BUNDLED_DEMO_DIR), "--threads", "1", "--offline"]
+
+
+def test_schema_of_a_file_holds_the_answer(
+    tmp_path: Path, picture: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    schema = tmp_path / "schema.json"
+    schema.write_text('{"enum": ["red", "blue"]}', encoding="utf-8")
+
+    assert main([*DEMO, "--json-schema", str(schema), "--image", str(picture), "Colour?"]) == 0
+
+    assert json.loads(capsys.readouterr().out) in ("red", "blue")
+
+
+@pytest.mark.parametrize("content", [None, "{", "[]"], ids=["missing", "no JSON", "no object"])
+def test_file_that_holds_no_schema_is_named(
+    tmp_path: Path, content: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    schema = tmp_path / "schema.json"
+    if content is not None:
+        schema.write_text(content, encoding="utf-8")
+
+    with pytest.raises(SystemExit, match="2"):
+        main(["--json-schema", str(schema), "Hi"])
+
+    assert "schema.json" in capsys.readouterr().err
+
+
+def test_log_probabilities_are_shown_beside_the_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    main([*DEMO, "--logprobs", "1", "--temperature", "0", "Hello!"])
+
+    output = capsys.readouterr()
+    first = repr(output.out[0].encode())[:-1]
+    assert any(line.startswith(first) and " of " in line for line in output.err.splitlines())
+
+
+def test_log_probabilities_are_part_of_the_json_events(capsys: pytest.CaptureFixture[str]) -> None:
+    main([*DEMO, "--logprobs", "2", "--json", "Hello!"])
+
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    told = [token for event in events for token in event.get("logprobs", ())]
+    text = b"".join(bytes(token["chosen"]["data"]) for token in told).decode()
+    assert text == "".join(event.get("text", "") for event in events)
+    assert {len(token["top"]) for token in told} == {2}

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from inference import sampling
 from inference.requests import SamplingOptions
 from inference.sampling import choose_token, keep_top_k, keep_top_p, penalise, seed_position
 
@@ -114,3 +115,41 @@ def test_any_float_type_is_taken(dtype: torch.dtype) -> None:
     chosen = choose_token(LOGITS.to(dtype), prompt_ids=(), answer_ids=(), options=options)
 
     assert chosen == 1
+
+
+def test_log_probabilities_are_those_of_the_raw_scores() -> None:
+    options = replace(PLAIN, temperature=0.0, presence_penalty=2.5, logprobs=2)
+
+    choice = sampling.choose(LOGITS, prompt_ids=(), answer_ids=(1,), options=options)
+
+    expected = torch.log_softmax(LOGITS, 0).tolist()
+    assert choice.token_id == 3
+    assert choice.scores is not None
+    assert choice.scores.chosen == pytest.approx(expected[3])
+    assert [token_id for token_id, _ in choice.scores.top] == [1, 3]
+    assert [each for _, each in choice.scores.top] == pytest.approx([expected[1], expected[3]])
+
+
+def test_log_probabilities_cost_nothing_where_nobody_asks() -> None:
+    choice = sampling.choose(LOGITS, prompt_ids=(), answer_ids=(), options=PLAIN)
+
+    assert choice.scores is None
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.5])
+def test_only_what_is_allowed_is_chosen(temperature: float) -> None:
+    allowed = torch.tensor([True, False, True, False])
+
+    options = replace(PLAIN, temperature=temperature)
+    chosen = {
+        choose_token(
+            LOGITS,
+            prompt_ids=(),
+            answer_ids=(),
+            options=replace(options, seed=seed),
+            allowed=allowed,
+        )
+        for seed in range(50)
+    }
+
+    assert chosen == ({2} if temperature == 0 else {0, 2})

@@ -362,6 +362,14 @@ def _raise(state: ServiceState) -> None:
         pytest.param(SamplingOptions(stop=("a", "b", "c", "d", "e")), "5 stop", id="many stops"),
         pytest.param(SamplingOptions(stop=("x" * 201,)), "1 to 200", id="long stop"),
         pytest.param(SamplingOptions(stop=("",)), "1 to 200", id="empty stop"),
+        pytest.param(SamplingOptions(logprobs=21), "0 to 20", id="many log probabilities"),
+        pytest.param(SamplingOptions(logprobs=-1), "0 to 20", id="negative log probabilities"),
+        pytest.param(
+            SamplingOptions(json_object=True, json_schema={}), "not both", id="two kinds of JSON"
+        ),
+        pytest.param(
+            SamplingOptions(json_object=True, stop=("}",)), "one of the two", id="JSON and stop"
+        ),
     ],
 )
 def test_options_that_cannot_be_met_are_refused_before_queueing(

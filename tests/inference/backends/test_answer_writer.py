@@ -11,6 +11,7 @@ from inference.backends.base import Cancellation
 from inference.backends.layer_watch import PrefillProgress
 from inference.loop_guard import CELLS, WORDS
 from inference.requests import Event, FinishReason, GenerationRequest, SamplingOptions
+from inference.sampling import Choice
 from inference.testing import make_request, read_text, read_token_ids
 from inference.tokenizer import IncrementalDetokenizer
 
@@ -42,12 +43,13 @@ def write(
     writer = AnswerWriter(
         request or make_request(options=options, prefix=tuple(prefix)),
         detokenizer=IncrementalDetokenizer(decode_bytes),
+        token_bytes=lambda token_id: bytes([token_id]),
         eos_ids=frozenset({END}),
         emit=events.append,
         progress=PrefillProgress(emit=events.append, cancellation=Cancellation(), prompt_tokens=1),
     )
     for token_id in token_ids:
-        writer.take_token(token_id)
+        writer.take(Choice(token_id, None))
     return writer, events
 
 
