@@ -33,6 +33,11 @@ class Drain:
         """Forget a socket that is gone."""
         self._sockets.pop(socket, None)
 
+    @property
+    def sockets(self) -> int:
+        """How many sockets are open; any thread may ask."""
+        return len(self._sockets)
+
     async def run(self, *, notice_s: float, spread_s: float) -> None:
         """Say for `notice_s` that nothing new shall come; then close all within `spread_s`.
 

@@ -26,6 +26,7 @@ class Generation:
     ) -> None:
         """Start without events; `withdraw` ends the generation at once if it is still queued."""
         self.request = request
+        self.submitted_at = monotonic()
         self.cancellation = Cancellation()
         self._withdraw = withdraw
         self._changed = threading.Condition()

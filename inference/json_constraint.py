@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 MAX_SCHEMA_BYTES: Final = 65_536
 MAX_REASON_CHARS: Final = 300
+VERBOSITY_MARK: Final = "<non-verbose/>"  # the library's, behind some reasons
 # A state takes 1 to 2 kB: 40 MB an answer. The largest of ordinary schemas had 300.
 MAX_LEXER_STATES: Final = 20_000
 # All is said here, so that a schema's own `x-guidance` cannot loosen it. The bound on spaces
@@ -204,5 +205,5 @@ def _write_schema(schema: Mapping[str, object]) -> str:
 
 
 def _invalid(reason: str) -> InferenceError:
-    line = " ".join(reason.split())[:MAX_REASON_CHARS]
+    line = " ".join(reason.replace(VERBOSITY_MARK, "").split())[:MAX_REASON_CHARS]
     return InferenceError(ErrorCode.INVALID_OPTIONS, f"The JSON schema cannot be followed: {line}")

@@ -11,13 +11,14 @@ import logging
 import threading
 from time import monotonic
 
-from inference.backends.base import Backend, LoadedModel, ModelFiles
+from inference.backends.base import Backend, Emit, LoadedModel, ModelFiles
 from inference.backends.engine import EngineBackend
 from inference.backends.transformers import TransformersBackend
 from inference.config import BackendName, InferenceConfig
 from inference.errors import ErrorCode, InferenceError
 from inference.generation import Generation
 from inference.images import QWEN3_VL_LIMITS, ImageLimits, count_image_tokens
+from inference.live_stats import AnswerMeter, LiveStats
 from inference.loader import FixedSource, ModelLoader, ModelSource
 from inference.model_seat import ModelSeat
 from inference.model_source import HubModelSource
@@ -64,6 +65,7 @@ class InferenceService:
         self._stop = threading.Event()
         self._seat = ModelSeat()
         self._board = StateBoard()
+        self._meter = AnswerMeter()
         self._queue = RequestQueue(slots=config.slots, max_waiting=config.max_queue)
         self._loader = ModelLoader(
             source=source or _make_source(config),
@@ -136,6 +138,11 @@ class InferenceService:
         """Return how full the service is and what it did."""
         return self._queue.stats()
 
+    def live_stats(self) -> LiveStats:
+        """Return speed and fill, of service and model; quick, from any thread."""
+        model = self._seat.current
+        return self._meter.read(self.stats(), None if model is None else model.live_stats())
+
     def count_image_tokens(self, width_px: int, height_px: int, pixels: PixelBudget) -> int:
         """Return what a picture will cost the answering model; before one is loaded, Qwen3-VL.
 
@@ -185,8 +192,9 @@ class InferenceService:
     def _answer_all(self) -> None:
         """Answer one request after the other until the service closes; a slot's thread."""
         while (generation := self._queue.take(lambda: self._seat.current is not None)) is not None:
+            emit = self._meter.watch(generation.emit, submitted_at=generation.submitted_at)
             with self._seat.borrow() as model:
-                event = _answer(generation, model)
+                event = _answer(generation, model, emit)
             self._queue.end(generation, event)
 
     def _withdraw(self, generation: Generation) -> None:
@@ -198,13 +206,13 @@ class InferenceService:
             self._queue.end(generation, stopped)
 
 
-def _answer(generation: Generation, model: LoadedModel | None) -> Finished | Failed:
+def _answer(generation: Generation, model: LoadedModel | None, emit: Emit) -> Finished | Failed:
     """Run one request; whatever is raised becomes its terminal event."""
     request = generation.request
     if model is None:
         return _as_failed(closing_error())
     try:
-        return model.answer(request, emit=generation.emit, cancellation=generation.cancellation)
+        return model.answer(request, emit=emit, cancellation=generation.cancellation)
     except InferenceError as error:
         logger.info("Request %s failed: %s", request.id, error)
         return _as_failed(error)

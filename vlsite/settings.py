@@ -20,6 +20,7 @@ VL_DATA_DIR = env.folder("VL_DATA_DIR", BASE_DIR / "data")
 VL_HOST = env.text("VL_HOST", "127.0.0.1")
 VL_PORT = env.integer("VL_PORT", 8000, low=1, high=65535)
 VL_PUBLIC_URL = env.origin("VL_PUBLIC_URL", f"http://127.0.0.1:{VL_PORT}")
+VL_METRICS_TOKEN = env.secret("VL_METRICS_TOKEN")
 _public = urlsplit(VL_PUBLIC_URL)
 _LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 _is_local = _public.hostname in ("127.0.0.1", "localhost", "::1")
@@ -72,7 +73,7 @@ DEBUG = env.boolean("VL_DEBUG", default=False)
 SECRET_KEY = env.kept_secret("VL_SECRET_KEY", VL_DATA_DIR / "secret_key")
 INSTALLED_APPS = [
     "daphne",
-    "django.contrib.admin",
+    "vlsite.admin_app.ServerAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -6,7 +6,7 @@ from django.templatetags.static import static
 from django.urls import include, path
 
 from chat.api import api
-from vlsite import health
+from vlsite import health, metrics
 
 
 def favicon(_request: HttpRequest) -> HttpResponseRedirect:
@@ -23,4 +23,5 @@ urlpatterns = [
     path("favicon.ico", favicon, name="favicon"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("metrics", metrics.metrics, name="metrics"),
 ]

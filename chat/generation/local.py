@@ -26,14 +26,8 @@ from chat.generation.answer import Answer
 from chat.generation.redis_link import redis_link
 from chat.generation.relay import relay
 from chat.generation.reply_log import reply_log
-from chat.generation.workers import RemoteWorkers
-from inference.config import (
-    DEFAULT_HUB_ENDPOINT,
-    BackendName,
-    Dtype,
-    InferenceConfig,
-    Quantization,
-)
+from chat.generation.workers import Beat, RemoteWorkers
+from inference.config import DEFAULT_HUB_ENDPOINT, BackendName, Dtype, InferenceConfig, Quantization
 from inference.requests import PixelBudget
 from inference.service import InferenceService, Phase
 
@@ -95,6 +89,10 @@ class Answerer(Protocol):
     def slots(self) -> int:
         """How many replies are answered at once."""
 
+    @property
+    def beats(self) -> list[Beat]:
+        """What each of those who answer says of itself."""
+
     def ring(self) -> None:
         """Say that a reply may be waiting."""
 
@@ -143,6 +141,11 @@ class LocalRunner:
     def state(self) -> ServiceState:
         """What the service is busy with, and which model answers."""
         return self.service.state
+
+    @property
+    def beats(self) -> list[Beat]:
+        """What this one runner says of itself."""
+        return [Beat.of(self.owner, self.service)]
 
     @property
     def is_ready(self) -> bool:

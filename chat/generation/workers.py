@@ -14,15 +14,19 @@ from typing import TYPE_CHECKING, Any
 
 from chat.generation.redis_link import RedisAwayError
 from inference.images import QWEN3_VL_LIMITS, ImageLimits, count_image_tokens
+from inference.live_stats import LiveStats
+from inference.model_stats import ModelStats
 from inference.service import Phase, ServiceState
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from chat.generation.redis_link import RedisLink
     from inference.requests import PixelBudget
     from inference.service import InferenceService
+
+__all__ = ["Beat", "LiveStats", "ModelStats", "RemoteWorkers"]
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +48,13 @@ class Beat:
     state: ServiceState
     slots: int
     image_limits: ImageLimits = QWEN3_VL_LIMITS
+    owner: str = ""
+    stats: LiveStats | None = None  # of a worker of another version there are none
+
+    @classmethod
+    def of(cls, owner: str, service: InferenceService) -> Beat:
+        """Ask a service what it is busy with."""
+        return cls(service.state, service.slots, service.image_limits, owner, service.live_stats())
 
     def encode(self) -> str:
         """Write it as JSON, without the error: its text is for that worker's log."""
@@ -53,19 +64,43 @@ class Beat:
             if field.name != "error"
         }
         limits = asdict(self.image_limits)
-        return json.dumps({"state": state, "slots": self.slots, "image_limits": limits})
+        stats = None if self.stats is None else asdict(self.stats)
+        return json.dumps(
+            {
+                "state": state,
+                "slots": self.slots,
+                "image_limits": limits,
+                "owner": self.owner,
+                "stats": stats,
+            }
+        )
 
     @classmethod
     def decode(cls, text: str) -> Beat:
         """Read what `encode` wrote."""
         told = json.loads(text)
         state = told["state"] | {"phase": Phase(told["state"]["phase"])}
-        return cls(ServiceState(**state), told["slots"], ImageLimits(**told["image_limits"]))
+        return cls(
+            ServiceState(**state),
+            told["slots"],
+            ImageLimits(**told["image_limits"]),
+            told.get("owner", ""),
+            _decode_stats(told.get("stats")),
+        )
+
+
+def _decode_stats(told: Mapping[str, Any] | None) -> LiveStats | None:
+    """Read statistics, which are nothing to lose a beat for while versions change."""
+    try:
+        return None if told is None else LiveStats.decode(told)
+    except (KeyError, TypeError) as error:
+        logger.debug("workers: statistics of another version: %s", error)
+        return None
 
 
 def beat(link: RedisLink, owner: str, service: InferenceService) -> None:
     """Say what this worker is busy with; a lost beat is made good by the next one."""
-    told = Beat(service.state, service.slots, service.image_limits).encode()
+    told = Beat.of(owner, service).encode()
 
     def write(redis: Any) -> None:
         redis.sadd(WORKERS_KEY, owner)
@@ -150,6 +185,11 @@ class RemoteWorkers:
     def slots(self) -> int:
         """Return how many replies all workers answer at once."""
         return sum(each.slots for each in self._beats or [])
+
+    @property
+    def beats(self) -> list[Beat]:
+        """Return what each worker said last."""
+        return list(self._beats or [])
 
     @property
     def is_ready(self) -> bool:

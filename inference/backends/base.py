@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from inference.images import ImageLimits
+from inference.model_stats import ModelStats
 from inference.requests import Event, Finished, GenerationRequest
 
 Emit: TypeAlias = Callable[[Event], None]
@@ -101,6 +102,9 @@ class LoadedModel(Protocol):
             InferenceError: with the code and text for people; any other exception is a fault of
             the backend.
         """
+
+    def live_stats(self) -> ModelStats:
+        """Return what it computes with and how busy it is; quick, from any thread."""
 
     def close(self) -> None:
         """Free what the model holds; no answer runs any more."""

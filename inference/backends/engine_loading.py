@@ -89,6 +89,7 @@ def load_engine_model(
         processor,
         start_engine(networks, config=config, spill=spill),
         shape=networks.shape,
+        kernels=networks.kernels.name,
         files=files,
         config=config,
         eos_ids=eos_ids,

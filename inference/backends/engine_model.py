@@ -18,10 +18,11 @@ from inference.backends.base import Cancellation, Emit, ModelFiles
 from inference.backends.engine_prompt import make_prompt
 from inference.backends.layer_watch import AnswerStoppedError, PrefillProgress
 from inference.backends.vision_input import Inputs, Processor, VisionInput
-from inference.config import InferenceConfig
+from inference.config import BackendName, InferenceConfig
 from inference.engine.draft_hints import make_hints
 from inference.engine.engine_stats import EngineStats
 from inference.engine.engine_thread import EngineThread
+from inference.engine.kernels.base import PAGE_TOKENS
 from inference.engine.sequence import (
     AnswerRule,
     EngineSequence,
@@ -33,6 +34,7 @@ from inference.engine.sequence import (
 )
 from inference.engine.shape import ModelShape
 from inference.images import ImageLimits
+from inference.model_stats import ModelStats
 from inference.requests import Finished, GenerationRequest, Stage, Usage
 from inference.sampling import Choice
 from inference.warm_up import make_warm_up_request
@@ -43,18 +45,21 @@ Events: TypeAlias = SimpleQueue[SequenceEvent]
 class EngineModel:
     """Answers requests through the engine; see `backends.base.LoadedModel`."""
 
-    def __init__(  # one for each part of a model
+    def __init__(  # noqa: PLR0913  # one for each part of a model
         self,
         processor: Processor,
         engine: EngineThread,
         *,
         shape: ModelShape,
+        kernels: str,
         files: ModelFiles,
         config: InferenceConfig,
         eos_ids: frozenset[int],
     ) -> None:
-        """Stand before a running engine, which `close` ends."""
+        """Stand before a running engine, which `close` ends; `kernels` is their name."""
         self._engine = engine
+        self._kernels = kernels
+        self._number_format = config.quantization
         self._shape = shape
         self._files = files
         self._max_tokens = config.max_tokens
@@ -86,6 +91,23 @@ class EngineModel:
     def stats(self) -> EngineStats:
         """Return what the engine is busy with, how fast it is, and how full its caches are."""
         return self._engine.stats()
+
+    def live_stats(self) -> ModelStats:
+        """Return what of that operators look at."""
+        stats = self._engine.stats()
+        return ModelStats(
+            backend=BackendName.ENGINE,
+            kernels=self._kernels,
+            number_format=self._number_format,
+            batch=stats.decoding,
+            drafted_tokens=stats.drafted_tokens,
+            kept_tokens=stats.kept_tokens,
+            cache_tokens=stats.cache.pages * PAGE_TOKENS,
+            cache_used_tokens=(stats.cache.pages - stats.cache.free_pages) * PAGE_TOKENS,
+            cache_hit_tokens=stats.cache.hit_tokens,
+            cache_miss_tokens=stats.cache.miss_tokens,
+            picture_bytes=stats.pictures.used_bytes,
+        )
 
     def warm_up(self) -> None:
         """Run the smallest question with a picture through both networks.

@@ -10,6 +10,7 @@ import threading
 
 from inference.backends.base import Cancellation, Emit, LoadedModel
 from inference.images import ImageLimits
+from inference.model_stats import ModelStats
 from inference.requests import Finished, GenerationRequest
 
 LOOK_EVERY_S = 0.1
@@ -53,6 +54,10 @@ class OneAtATime:
             return self._model.answer(request, emit=emit, cancellation=cancellation)
         finally:
             self._turn.release()
+
+    def live_stats(self) -> ModelStats:
+        """Return the model's."""
+        return self._model.live_stats()
 
     def close(self) -> None:
         """Free what the model holds."""

@@ -14,8 +14,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from inference.backends.base import Cancellation, Emit, ModelFiles, ReportProgress
+from inference.config import BackendName
 from inference.errors import ErrorCode, InferenceError
 from inference.images import QWEN3_VL_LIMITS, ImageLimits, count_image_tokens, decode_image
+from inference.model_stats import ModelStats
 from inference.prompt import fit_context
 from inference.requests import (
     ChatMessage,
@@ -177,6 +179,10 @@ class ScriptedModel:
             emit(step)
         reason, count = self._decode(request, pieces, emit=emit, cancellation=cancellation)
         return self._finish(reason, Usage(prompt_tokens, 0, image_tokens, count))
+
+    def live_stats(self) -> ModelStats:
+        """Return the backend's name; there is nothing else."""
+        return ModelStats(backend=BackendName.SCRIPTED)
 
     def close(self) -> None:
         """Remember that the service let this model go."""

@@ -34,10 +34,11 @@ from inference.backends.token_rules import list_eos_ids
 from inference.backends.transformers_processor import load_transformers_processor
 from inference.backends.vision_input import Inputs, Processor, VisionInput
 from inference.backends.wide_products import widen_products
-from inference.config import InferenceConfig
+from inference.config import BackendName, InferenceConfig
 from inference.errors import ErrorCode, InferenceError
 from inference.images import ImageLimits
 from inference.model_folder import read_json, weigh_model_folder
+from inference.model_stats import ModelStats
 from inference.requests import Finished, GenerationRequest, Usage
 from inference.warm_up import make_warm_up_request
 
@@ -110,6 +111,7 @@ class VisionLanguageModel:
             processor,
             context_tokens=min(config.context_tokens, positions),
         )
+        self._number_format = str(model.dtype).removeprefix("torch.")
         self._image_token_id = getattr(model.config, "image_token_id", None)
         self._eos_ids = list_eos_ids(model.generation_config.eos_token_id, processor.eos_token_id)
         self._tokens = AnswerTokens(
@@ -172,6 +174,10 @@ class VisionLanguageModel:
             self.name,
             self.demo,
         )
+
+    def live_stats(self) -> ModelStats:
+        """Return backend and number format."""
+        return ModelStats(backend=BackendName.TRANSFORMERS, number_format=self._number_format)
 
     def close(self) -> None:
         """Let go of the weights; the memory is free when the last reference is."""

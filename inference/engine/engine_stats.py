@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
 
 from inference.engine.kv_cache import CacheStats
 from inference.engine.picture_cache import PictureCacheStats
-
-WINDOW_S: Final = 5.0
+from inference.token_rate import TokenRate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,30 +31,11 @@ class EngineStats:
     pictures: PictureCacheStats
 
 
-class TokenMeter:
+class TokenMeter(TokenRate):
     """Counts tokens: chosen ones, how many a second, drafted ones, and those of them kept."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         """Start at zero."""
-        self._clock = clock
-        self._times: deque[float] = deque()
-        self.total = 0
+        super().__init__(clock)
         self.drafted = 0
         self.kept = 0
-
-    @property
-    def tokens_per_s(self) -> float:
-        """Return the mean of the last five seconds."""
-        self._forget_old(self._clock())
-        return round(len(self._times) / WINDOW_S, 2)
-
-    def count(self) -> None:
-        """Take note of one token, chosen now."""
-        now = self._clock()
-        self._forget_old(now)
-        self._times.append(now)
-        self.total += 1
-
-    def _forget_old(self, now: float) -> None:
-        while self._times and self._times[0] < now - WINDOW_S:
-            self._times.popleft()

@@ -38,6 +38,7 @@ def make_engine_model(
         processor,
         start_engine(networks, config=config, pace=Pace(rows), draft_tokens=draft_tokens),
         shape=networks.shape,
+        kernels=networks.kernels.name,
         files=ModelFiles(folder.name, folder),
         config=config,
         eos_ids=list_eos_ids(read_configured_eos(folder), processor.eos_token_id),

@@ -59,6 +59,7 @@ class _Unclosable:
         self.image_limits = model.image_limits
         self.answer = model.answer
         self.warm_up = model.warm_up
+        self.live_stats = model.live_stats
 
     def close(self) -> None:
         """Keep the model."""

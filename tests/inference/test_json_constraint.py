@@ -11,7 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, models
 
 from inference.errors import ErrorCode, InferenceError
 from inference.json_constraint import MAX_SCHEMA_BYTES, JsonConstraints
@@ -205,6 +205,13 @@ HOSTILE = {
     ),
     "long": ({"enum": ["x" * MAX_SCHEMA_BYTES]}, "65536"),
     "no JSON": ({"enum": [object()]}, "not JSON"),
+    "no number": ({"minimum": float("nan")}, "expected value"),
+    "half a character": ({"const": "\ud800"}, "hex escape"),
+    "far too long": ({"type": "string", "minLength": 10**12}, "invalid"),
+    "circle": (
+        {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}},
+        "cannot be followed",
+    ),
 }
 
 
@@ -219,6 +226,7 @@ def test_schema_that_cannot_be_followed_is_refused_with_the_reason(
 
     assert caught.value.code == ErrorCode.INVALID_OPTIONS
     assert "\n" not in caught.value.message
+    assert not caught.value.message.endswith(">")
 
 
 def test_schema_that_takes_too_much_on_the_way_is_refused_there() -> None:
@@ -239,11 +247,23 @@ def test_mask_that_nobody_asked_for_is_not_waited_for() -> None:
             constraint.wait()
 
 
-def test_model_with_another_kind_of_tokenizer_follows_no_schema() -> None:
-    constraints = JsonConstraints(None, vocabulary=VOCABULARY, eos_ids=frozenset({EOS_ID}))
+@pytest.mark.parametrize(
+    "tokenizer",
+    [None, Tokenizer(models.WordLevel({"a": 0, "b": 1}, unk_token="a"))],
+    ids=["of another library", "of whole words"],
+)
+def test_model_with_another_kind_of_tokenizer_follows_no_schema(
+    tokenizer: Tokenizer | None,
+) -> None:
+    constraints = JsonConstraints(tokenizer, vocabulary=2, eos_ids=frozenset({1}))
 
-    with pytest.raises(InferenceError, match="tokenizer"), constraints.begin(hold(BOX), ()):
+    with (
+        pytest.raises(InferenceError, match="tokenizer") as caught,
+        constraints.begin(hold(BOX), ()),
+    ):
         pass
+
+    assert caught.value.code == ErrorCode.INVALID_OPTIONS
 
 
 def test_vocabulary_that_is_wider_than_the_tokenizer_gets_masks_of_its_width() -> None:

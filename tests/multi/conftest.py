@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.multi.installation import Installation
+from tests.multi.installation import METRICS_TOKEN, Installation
 from tests.multi.postgres import Postgres
 from tests.redis.conftest import redis_server
 from tests.server.people import Person
@@ -51,7 +51,12 @@ def installation(
 ) -> Iterator[Installation]:
     """Share a database and a Redis, in which scripted workers answer."""
     folder, url = prepared
-    shared = Installation(folder, redis_server.new_url(), postgres.new_url(like=url))
+    shared = Installation(
+        folder,
+        redis_server.new_url(),
+        postgres.new_url(like=url),
+        {"VL_METRICS_TOKEN": METRICS_TOKEN},
+    )
     yield shared
     shared.close()
 

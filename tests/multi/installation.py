@@ -13,6 +13,7 @@ from tests.server.processes import MANAGE, Product
 if TYPE_CHECKING:
     from pathlib import Path
 
+METRICS_TOKEN = "a token of Prometheus"
 WORKER = (sys.executable, "-m", "tests.multi.dying_worker")
 
 

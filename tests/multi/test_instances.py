@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import threading
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,9 +12,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 import requests
+from prometheus_client.parser import text_string_to_metric_families
 from websockets.exceptions import ConnectionClosed
 
 from chat.protocol import CloseCode
+from tests.multi.installation import METRICS_TOKEN
 from tests.multi.test_takeover import EVERY_WORD, ask_slowly, row_of
 from tests.server.people import TIMEOUT_S, Person
 
@@ -52,6 +56,32 @@ def test_a_web_process_holds_no_torch(web: Product, alice: Socket) -> None:
 
     assert "psycopg" in mapped
     assert "torch" not in mapped
+
+
+def test_any_web_process_tells_what_each_worker_wrote(
+    workers: tuple[Product, Product], alice: Socket, elsewhere: Person
+) -> None:
+    alice.read_reply(alice.ask("Hello")["reply"])
+    deadline = time.monotonic() + TIMEOUT_S
+
+    while sum(written := tokens_by_worker(elsewhere.url)) == 0:
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.2)  # the next beat brings it
+
+    assert len(written) >= 2
+
+
+def tokens_by_worker(url: str) -> list[float]:
+    """Read what Prometheus would."""
+    headers = {"Authorization": f"Bearer {METRICS_TOKEN}"}
+    response = requests.get(f"{url}/metrics", headers=headers, timeout=TIMEOUT_S)
+    assert response.status_code == 200
+    return [
+        sample.value
+        for family in text_string_to_metric_families(response.text)
+        for sample in family.samples
+        if sample.name == "vl_tokens_total"
+    ]
 
 
 def test_the_same_id_sent_over_two_instances_starts_one_turn(

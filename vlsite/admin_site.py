@@ -1,0 +1,70 @@
+"""The admin's site: Django's, with one page about the server, for those who may see replies.
+
+Not in `chat.admin`: that package registers its pages with this site while it is imported.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from chat.generation import local
+from chat.models import Reply
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest, HttpResponse
+    from django.urls import URLPattern, URLResolver
+
+MAY_SEE = "chat.view_reply"
+
+
+class ServerAdminSite(admin.AdminSite):
+    """Adds `server/`: who answers, with what, how fast, how full. Read-only."""
+
+    def get_urls(self) -> list[URLResolver | URLPattern]:
+        """Put the page before Django's own, which end with one that takes every address."""
+        page = path("server/", self.admin_view(require_safe(self.show_server)), name="server")
+        return [page, *super().get_urls()]
+
+    def get_app_list(
+        self, request: HttpRequest, app_label: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Show the page on the index and beside the others."""
+        apps = super().get_app_list(request, app_label)
+        if app_label is None and request.user.has_perm(MAY_SEE):
+            apps.append(_index_entry())
+        return apps
+
+    def show_server(self, request: HttpRequest) -> HttpResponse:
+        """Show what all who answer say of themselves.
+
+        Raises:
+            PermissionDenied: this person may not see replies.
+        """
+        if not request.user.has_perm(MAY_SEE):
+            raise PermissionDenied
+        context = {
+            **self.each_context(request),
+            "title": _("Server"),
+            "queued": Reply.objects.filter(state=Reply.State.QUEUED).count(),
+            "workers": local.answerer().beats,
+        }
+        return TemplateResponse(request, "admin/server.html", context)
+
+
+def _index_entry() -> dict[str, Any]:
+    url = reverse("admin:server")
+    page = {"name": _("Server"), "object_name": "Server", "admin_url": url, "view_only": True}
+    return {
+        "name": _("Server"),
+        "app_label": "server",
+        "app_url": url,
+        "has_module_perms": True,
+        "models": [page],
+    }
