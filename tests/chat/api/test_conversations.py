@@ -310,3 +310,22 @@ def test_another_site_changes_nothing(alice: User, turn: Turn, method: str) -> N
     assert response.status_code == 403
     assert code_of(response) == "bad_frame"
     assert Conversation.objects.exists()
+
+
+def test_the_card_of_one_conversation_names_its_newest_turn(alice: User, turn: Turn) -> None:
+    response = browser_of(alice).get(f"/api/conversations/{turn.conversation.pk}/")
+
+    card = response.json()
+    assert response.status_code == 200
+    assert (card["title"], card["is_generating"]) == ("What is *this*?", True)
+    assert (card["message"], card["reply"]) == (str(turn.message.pk), str(turn.reply.pk))
+
+
+def test_somebody_elses_card_is_a_missing_one(alice: User, bob: User, turn: Turn) -> None:
+    answers = [
+        browser_of(bob).get(f"/api/conversations/{wanted}/")
+        for wanted in (turn.conversation.pk, uuid.uuid4())
+    ]
+
+    assert [each.status_code for each in answers] == [404, 404]
+    assert answers[0].content == answers[1].content
