@@ -60,6 +60,13 @@ class ConversationOut(Schema):
     active_at: datetime
 
 
+class ShownConversationOut(ConversationOut):
+    """A card with the newest turn of the shown branch."""
+
+    message: uuid.UUID | None
+    reply: uuid.UUID | None
+
+
 class ConversationPageOut(Schema):
     """One page of cards: pinned ones first, then the latest activity."""
 
@@ -137,6 +144,15 @@ def list_conversations(request: HttpRequest, search: Query[ConversationSearch]) 
 def start(request: HttpRequest) -> Status[dict[str, Any]]:
     """Start a conversation by its first turn; the body is a `message` frame without its type."""
     return start_turn(request, conversation=None)
+
+
+@router.get("/{conversation_id}/", response={200: ShownConversationOut, codes_4xx: ErrorOut})
+def show(request: HttpRequest, conversation_id: uuid.UUID) -> dict[str, Any]:
+    """Give a conversation's card, with its newest turn."""
+    conversation = access.conversation_for(person(request), conversation_id)
+    leaf = conversation.leaf
+    newest = {"message": leaf.parent_id, "reply": leaf.pk} if leaf else {}
+    return _card(conversation) | {"message": None, "reply": None} | newest
 
 
 @router.patch("/{conversation_id}/", response={200: ConversationOut, codes_4xx: ErrorOut})

@@ -88,6 +88,7 @@ def _page_data(request: HttpRequest, conversation: Conversation | None) -> dict[
             "home": reverse("chat:home"),
             "sidebar": reverse("chat:conversations"),
             "login": reverse("account_login"),
+            "api": "/api/",
             "images": "/api/images/",
             "conversations": "/api/conversations/",
             "socket": "/ws/chat/",

@@ -4,10 +4,11 @@ import js from "@eslint/js";
 
 const BROWSER = ["document", "window", "location", "history", "navigator", "localStorage",
   "performance", "matchMedia", "CSS", "Text", "Element", "HTMLElement", "ResizeObserver",
-  "XMLHttpRequest", "WebSocket", "CustomEvent", "Highlight", "NodeFilter"];
+  "XMLHttpRequest", "WebSocket", "EventSource", "CustomEvent", "Highlight", "NodeFilter", "sessionStorage"];
 const EVERYWHERE = ["globalThis", "console", "setTimeout", "clearTimeout", "URL",
   "URLSearchParams", "AbortController", "Intl", "fetch", "File", "FormData"];
-const PURE = ["protocol", "conversation_state", "socket", "stage_text", "texts", "outbox",
+const PURE = ["protocol", "conversation_state", "socket", "http_transport", "transport",
+  "stage_text", "texts", "outbox",
   "uploads", "announce", "questions", "grounding", "coordinates", "grounding_export"].map((name) => `**/chat/js/${name}.js`);
 const readonly = (names) => Object.fromEntries(names.map((name) => [name, "readonly"]));
 

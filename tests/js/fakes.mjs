@@ -91,3 +91,62 @@ export function seeded(seed) {
     return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
   };
 }
+
+export function fakeEventSources() {
+  const made = [];
+  class FakeEventSource {
+    isClosed = false;
+    readyState = 1;
+    #listeners = {};
+
+    constructor(url) {
+      this.url = url;
+      made.push(this);
+    }
+
+    addEventListener(name, listener) {
+      this.#listeners[name] = listener;
+    }
+
+    close() {
+      this.isClosed = true;
+    }
+
+    emit(name, frame) {
+      this.#listeners[name]({ data: JSON.stringify(frame) });
+    }
+
+    fail({ isOver }) {
+      this.readyState = isOver ? 2 : 0;
+      this.#listeners.error({});
+    }
+  }
+  return { FakeEventSource, made, last: () => made.at(-1) };
+}
+
+// Answers what it was told to; anything else is missing.
+export function fakeServer(answers) {
+  const refusals = {};
+  const server = {
+    answers,
+    calls: [],
+    isAway: false,
+    refuse(call, status, error, wait = null) {
+      refusals[call] = { status, error, wait };
+    },
+    async fetch(url, { method, headers, body }) {
+      server.calls.push({ method, url, headers, body: body && JSON.parse(body) });
+      if (server.isAway) throw new TypeError("fetch failed");
+      const call = `${method} ${url}`;
+      const refusal = refusals[call] ?? (call in answers ? null : { status: 404, error: {}, wait: null });
+      const content = refusal ? { error: refusal.error } : answers[call];
+      return {
+        ok: !refusal,
+        status: refusal?.status ?? 200,
+        headers: { get: () => refusal?.wait ?? null },
+        text: async () => JSON.stringify(content),
+      };
+    },
+  };
+  return server;
+}

@@ -23,7 +23,7 @@ function setUp({ random = () => 0.5 } = {}) {
 function connected(options) {
   const all = setUp(options);
   all.socket.start();
-  all.sockets.last().open();
+  all.sockets.last().receive({ type: "pong" });
   return all;
 }
 
@@ -39,7 +39,7 @@ test("a frame leaves only while connected", () => {
   const { socket, sockets } = setUp();
   socket.start();
   assert.equal(socket.send({ type: "ping" }), false);
-  sockets.last().open();
+  sockets.last().receive({ type: "pong" });
   assert.equal(socket.send({ type: "ping" }), true);
   assert.deepEqual(sockets.last().sent, [{ type: "ping" }]);
 });
@@ -73,7 +73,6 @@ test("waits double up to half a minute and begin anew after a frame", () => {
     waits.push(clock.now() - from);
   }
   assert.deepEqual(waits, [500, 1000, 2000, 4000, 8000, 16000, 30000, 30000, 30000]);
-  sockets.last().open();
   sockets.last().receive({ type: "info" });
   const count = sockets.made.length;
   sockets.last().drop();
@@ -116,7 +115,7 @@ test("offline is shown, and the network's return connects at once", () => {
   assert.equal(states.at(-1), "offline");
   socket.setOnline(true);
   assert.equal(sockets.made.length, 2);
-  sockets.last().open();
+  sockets.last().receive({ type: "pong" });
   assert.equal(states.at(-1), "connected");
 });
 
@@ -130,6 +129,16 @@ test("coming back to the page shortens the wait", () => {
   const count = sockets.made.length;
   socket.wake();
   assert.equal(sockets.made.length, count + 1);
+});
+
+test("a connection on which nothing comes was never one", () => {
+  const { clock, sockets, states, socket } = setUp();
+  socket.start();
+  sockets.last().open();
+  assert.equal(socket.send({ type: "ping" }), false);
+  clock.advance(15_000);
+  assert.deepEqual(states, ["connecting", "reconnecting"]);
+  assert.equal(sockets.made[0].isClosed, true);
 });
 
 test("an attempt that never answers is given up", () => {

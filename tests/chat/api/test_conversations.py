@@ -330,3 +330,22 @@ def test_a_branch_is_chosen_by_a_message_of_the_conversation(alice: User, bob: U
         assert (refused.status_code, code_of(refused)) == (404, "message_not_found")
     assert Conversation.objects.get(pk=turn.conversation.pk).leaf_id == turn.reply.pk
     assert again.reply != turn.reply.pk
+
+
+def test_the_card_of_one_conversation_names_its_newest_turn(alice: User, turn: Turn) -> None:
+    response = browser_of(alice).get(f"/api/conversations/{turn.conversation.pk}/")
+
+    card = response.json()
+    assert response.status_code == 200
+    assert (card["title"], card["is_generating"]) == ("What is *this*?", True)
+    assert (card["message"], card["reply"]) == (str(turn.message.pk), str(turn.reply.pk))
+
+
+def test_somebody_elses_card_is_a_missing_one(alice: User, bob: User, turn: Turn) -> None:
+    answers = [
+        browser_of(bob).get(f"/api/conversations/{wanted}/")
+        for wanted in (turn.conversation.pk, uuid.uuid4())
+    ]
+
+    assert [each.status_code for each in answers] == [404, 404]
+    assert answers[0].content == answers[1].content

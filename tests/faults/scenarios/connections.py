@@ -57,7 +57,11 @@ class Target:
 async def idle(account: Account, target: Target, *, sockets: int) -> Figure:
     """Open sockets that say nothing; then let each open a conversation, by two queries."""
     async with account.connect(target.port) as connection:
-        conversation = (await ask(connection, "words=3"))["conversation"]
+        accepted = await ask(connection, "words=3")
+        conversation = accepted["conversation"]
+        # Ended, so that nobody follows it: a process without a model would let it wait.
+        await send(connection, type="stop", reply=accepted["reply"])
+        await receive(connection, "final")
     began_bytes = target.memory_bytes
     async with contextlib.AsyncExitStack() as stack:
         connections = await _connect(account, target, sockets, stack)

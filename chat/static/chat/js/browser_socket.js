@@ -1,21 +1,54 @@
-/** Gives the socket what the browser has: address, WebSocket, clock. Owns nothing. */
+/** Gives the page's transport what the browser has: addresses, WebSocket, clock. Owns nothing. */
 
-import { ChatSocket } from "./socket.js";
+import { cookie, readData } from "./dom.js";
+import { Transport } from "./transport.js";
+
+const BLOCKED_KEY = "vl.sockets-blocked";
 
 /**
- * Make a socket of this page.
+ * Make the transport of this page.
  * @param {string} path
  * @param {{onFrame(frame: import("./protocol.js").Frame): void,
  *   onState(state: import("./socket.js").SocketState): void}} listeners
- * @returns {ChatSocket}
+ * @returns {Transport}
  */
 export function browserSocket(path, listeners) {
   const url = new URL(path, location.href);
   url.protocol = url.protocol.replace("http", "ws");
+  const page = readData("page-data");
   const clock = {
     now: () => performance.now(),
     setTimeout: (/** @type {() => void} */ run, /** @type {number} */ ms) => window.setTimeout(run, ms),
     clearTimeout: (/** @type {number} */ timer) => window.clearTimeout(timer),
   };
-  return new ChatSocket({ url: url.href, WebSocket, clock, ...listeners });
+  return new Transport({
+    url: url.href,
+    api: page.urls.api,
+    WebSocket,
+    EventSource,
+    fetch: (address, options) => fetch(address, options),
+    clock,
+    memory,
+    csrfToken: () => cookie(page.csrf_cookie),
+    ...listeners,
+  });
 }
+
+/** Whether sockets were blocked, for the next page of this tab: it shall not wait to find out. */
+const memory = {
+  get isBlocked() {
+    try {
+      return sessionStorage.getItem(BLOCKED_KEY) !== null;
+    } catch {
+      return false; // a storage that refuses costs a wait
+    }
+  },
+  set isBlocked(isBlocked) {
+    try {
+      if (isBlocked) sessionStorage.setItem(BLOCKED_KEY, "1");
+      else sessionStorage.removeItem(BLOCKED_KEY);
+    } catch {
+      // As above.
+    }
+  },
+};

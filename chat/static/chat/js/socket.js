@@ -86,25 +86,26 @@ export class ChatSocket {
     this.#enter(state);
     const socket = new this.#options.WebSocket(this.#options.url);
     this.#socket = socket;
-    socket.onopen = () => this.#opened();
     socket.onmessage = (/** @type {{data: unknown}} */ event) => this.#received(event.data);
     socket.onclose = (/** @type {{code: number}} */ event) => this.#closed(event.code);
     socket.onerror = () => {}; // `close` follows and says more.
+    // To the first frame: something in between may open the socket and swallow what goes through.
     this.#after(CONNECT_WITHIN_MS, () => this.#lose());
-  }
-
-  #opened() {
-    this.#clearTimers();
-    this.#enter("connected");
-    this.#schedulePing();
   }
 
   /** @param {unknown} data */
   #received(data) {
     this.#failures = 0;
     this.#lastFrameAt = this.#options.clock.now();
+    if (this.state !== "connected") this.#opened();
     const frame = decode(data);
     if (frame && frame.type !== "pong") this.#options.onFrame(frame);
+  }
+
+  #opened() {
+    this.#clearTimers();
+    this.#enter("connected");
+    this.#schedulePing();
   }
 
   /** @param {number} code */
@@ -151,7 +152,7 @@ export class ChatSocket {
     const socket = this.#socket;
     if (!socket) return;
     this.#socket = null;
-    socket.onopen = socket.onmessage = socket.onclose = null;
+    socket.onmessage = socket.onclose = null;
     socket.close();
   }
 
