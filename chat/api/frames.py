@@ -40,21 +40,26 @@ def body_of(*, required: bool, **properties: dict[str, Any]) -> dict[str, Any]:
     return {"requestBody": {"required": required, "content": content}}
 
 
+_TEXT = {"type": "string"}
+_IMAGES = {"type": "array", "items": _TEXT, "description": "ids or data URLs"}
+_CLIENT_ID = _UUID | {"description": "made by the client: the same id again starts nothing"}
+_OPTIONS = {
+    "type": "object",
+    "properties": {
+        option.name: _OPTION_TYPES.get(option.name, _TEXT) for option in fields(TurnOptions)
+    },
+}
 MESSAGE_BODY = body_of(
     required=True,
-    text={"type": "string"},
-    images={"type": "array", "items": {"type": "string"}, "description": "ids or data URLs"},
+    text=_TEXT,
+    images=_IMAGES,
     image={"type": "string", "description": "one data URL more"},
     parent=_UUID,
-    id=_UUID | {"description": "made by the client: the same id again starts nothing"},
-    options={
-        "type": "object",
-        "properties": {
-            option.name: _OPTION_TYPES.get(option.name, {"type": "string"})
-            for option in fields(TurnOptions)
-        },
-    },
+    id=_CLIENT_ID,
+    options=_OPTIONS,
 )
+EDIT_BODY = body_of(required=True, text=_TEXT, images=_IMAGES, id=_CLIENT_ID)
+REGENERATE_BODY = body_of(required=False, options=_OPTIONS)
 STOP_BODY = body_of(
     required=False, seen={"type": "integer", "minimum": 0, "description": "keep the text up to it"}
 )

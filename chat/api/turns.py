@@ -11,11 +11,12 @@ from ninja.responses import codes_4xx, codes_5xx
 
 from chat.api.auth import person
 from chat.api.errors import ErrorOut
-from chat.api.frames import MESSAGE_BODY, read_frame
-from chat.protocol import read_message
+from chat.api.frames import EDIT_BODY, MESSAGE_BODY, REGENERATE_BODY, read_frame
+from chat.protocol import read_edit, read_message, read_regenerate
 from chat.services import questions
 
 router = Router(tags=["turns"])
+versions = Router(tags=["turns"])
 
 
 class TurnOut(Schema):
@@ -29,6 +30,22 @@ class TurnOut(Schema):
 
 
 TURN_RESPONSES: dict[Any, Any] = {202: TurnOut, codes_4xx: ErrorOut, codes_5xx: ErrorOut}
+
+
+@versions.post("/messages/{message_id}/edit/", response=TURN_RESPONSES, openapi_extra=EDIT_BODY)
+def edit(request: HttpRequest, message_id: uuid.UUID) -> Status[dict[str, Any]]:
+    """Ask a question again, as a sibling; the body is an `edit` frame without type and message."""
+    frame = read_frame(request, read_edit, message=str(message_id))
+    return Status(202, questions.edit(person(request), frame).as_dict())
+
+
+@versions.post(
+    "/replies/{reply_id}/regenerate/", response=TURN_RESPONSES, openapi_extra=REGENERATE_BODY
+)
+def regenerate(request: HttpRequest, reply_id: uuid.UUID) -> Status[dict[str, Any]]:
+    """Have the question of a reply answered once more, as a sibling."""
+    frame = read_frame(request, read_regenerate, reply=str(reply_id))
+    return Status(202, questions.regenerate(person(request), frame).as_dict())
 
 
 @router.post("/{conversation_id}/turns/", response=TURN_RESPONSES, openapi_extra=MESSAGE_BODY)

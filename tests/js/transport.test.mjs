@@ -219,3 +219,13 @@ test("stopping leaves no timer, no stream and no socket", async () => {
   assert.equal(sockets.last().isClosed, true);
   assert.equal(states.at(-1), "closed");
 });
+
+test("other versions are asked for where they hang", async () => {
+  const { transport, server } = await onHttp();
+  transport.send({ type: "edit", id: "q2", message: "m1", text: "Else", images: [] });
+  transport.send({ type: "regenerate", reply: "r1" });
+  await settled();
+  const paths = server.calls.map(({ method, url }) => `${method} ${url}`);
+  assert.ok(paths.includes("POST /api/messages/m1/edit/"));
+  assert.ok(paths.includes("POST /api/replies/r1/regenerate/"));
+});

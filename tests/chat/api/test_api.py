@@ -29,6 +29,8 @@ CALLS = {
     ("post", "/api/conversations/"),
     ("get", "/api/conversations/{conversation_id}/"),
     ("post", "/api/conversations/{conversation_id}/turns/"),
+    ("post", "/api/messages/{message_id}/edit/"),
+    ("post", "/api/replies/{reply_id}/regenerate/"),
     ("get", "/api/replies/{reply_id}/events/"),
     ("post", "/api/replies/{reply_id}/stop/"),
 }

@@ -231,3 +231,31 @@ def test_a_stream_cannot_begin_nowhere(
     )
 
     assert (response.status_code, code_of(response)) == (400, "bad_frame")
+
+
+def test_other_versions_are_asked_for_as_over_a_socket(alice: User, bob: User) -> None:
+    turn = a_turn(alice, "What is this?", image_ids=[a_picture(alice).pk])
+    end_reply(turn.reply, "A circle.")
+    again, edit = (
+        f"/api/replies/{turn.reply.pk}/regenerate/",
+        f"/api/messages/{turn.message.pk}/edit/",
+    )
+
+    first = post(alice, again, {"options": {"seed": 7}})
+
+    assert first.status_code == 202
+    assert first.json()["message"] == str(turn.message.pk)
+    reply = Reply.objects.get(pk=first.json()["reply"])
+    assert reply.options["seed"] == 7
+    running = post(alice, edit, {"text": "And that?"})
+    assert (running.status_code, code_of(running)) == (409, "already_running")
+    end_reply(reply, "A ball.")
+    second = post(alice, edit, {"text": "And that?", "message": NOBODYS})
+    assert second.status_code == 202
+    edited = Message.objects.get(pk=second.json()["message"])
+    assert (edited.text, edited.parent_id) == ("And that?", None)
+    assert edited.images_in_order() == turn.message.images_in_order()
+    for path in (again, edit):
+        refused = post(bob, path, {"text": "And that?"})
+        assert (refused.status_code, code_of(refused)) == (404, "message_not_found")
+    assert post(alice, edit, {"text": 1}).status_code == 400

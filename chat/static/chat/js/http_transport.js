@@ -58,7 +58,8 @@ export class HttpTransport {
    */
   send(frame) {
     if (!this.isConnected) return false;
-    if (frame.type === "message") this.#ask(frame);
+    const path = turnPath(frame);
+    if (path) this.#ask(path, frame);
     else if (frame.type === "stop") this.#stopReply(frame);
     else if (frame.type === "resume") this.#follow(frame.reply, frame.offset);
     else if (frame.type === "open") this.#open(frame.conversation);
@@ -80,9 +81,8 @@ export class HttpTransport {
     this.#timer = this.#options.clock.setTimeout(() => this.look(), LOOK_EVERY_MS);
   }
 
-  /** @param {Frame} frame */
-  async #ask(frame) {
-    const path = frame.conversation ? `conversations/${frame.conversation}/turns/` : "conversations/";
+  /** @param {string} path @param {Frame} frame */
+  async #ask(path, frame) {
     const answer = await this.#call("POST", path, frame);
     if (!answer) this.#lose();
     else if (!answer.ok) this.#refuse(answer, { id: frame.id });
@@ -190,4 +190,12 @@ export class HttpTransport {
     this.stop();
     this.#options.onSignedOut();
   }
+}
+
+/** Say where a frame that starts a turn goes; null for all others. @param {Frame} frame */
+function turnPath(frame) {
+  if (frame.type === "edit") return `messages/${frame.message}/edit/`;
+  if (frame.type === "regenerate") return `replies/${frame.reply}/regenerate/`;
+  if (frame.type !== "message") return null;
+  return frame.conversation ? `conversations/${frame.conversation}/turns/` : "conversations/";
 }
