@@ -17,7 +17,7 @@ from chat.error_frames import error_frame
 from chat.errors import ChatError, ErrorCode
 from chat.followed_replies import FollowedReplies
 from chat.frame_budget import FrameBudget
-from chat.generation import following, local
+from chat.generation import continuing, following, local
 from chat.generation.info import info_frame
 from chat.generation.news import current_card
 from chat.generation.relay import EVERYONE, relay, user_group
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from chat.protocol import (
         AcceptedFrame,
         CloseFrame,
+        ContinueFrame,
         EditFrame,
         MessageFrame,
         OpenFrame,
@@ -51,10 +52,10 @@ Frame = TypeVar("Frame")
 class ChatConsumer(AsyncWebsocketConsumer):
     """`/ws/chat/`: one socket of a signed-in person, for all of their conversations.
 
-    Frames in: message, regenerate, edit, stop, resume, open, close, ping. Frames out: info,
-    accepted, status, partial, final, error, conversation, pong. Close codes: 1009 frame over 1 MiB,
-    1012 the server restarts, 4401 signed out, 4408 reader too slow, 4429 flooding. The contract is
-    docs/protocol.md.
+    Frames in: message, regenerate, edit, continue, stop, resume, open, close, ping. Frames out:
+    info, accepted, status, partial, final, error, conversation, pong. Close codes: 1009 frame over
+    1 MiB, 1012 the server restarts, 4401 signed out, 4408 reader too slow, 4429 flooding. The
+    contract is docs/protocol.md.
     """
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -138,6 +139,10 @@ class ChatConsumer(AsyncWebsocketConsumer):
         """Have a question answered once more, and follow the reply."""
         await self._start(questions.regenerate, frame)
 
+    async def on_continue(self, frame: ContinueFrame) -> None:
+        """Go on with a reply, and follow it from its start: a client may not know its text."""
+        await self._start(continuing.continue_reply, frame)
+
     async def _start(self, start: Callable[[User, Frame], AcceptedFrame], frame: Frame) -> None:
         accepted = await in_thread(start)(self.user, frame)
         await self._send(accepted)
@@ -171,6 +176,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         protocol.MessageFrame: on_message,
         protocol.RegenerateFrame: on_regenerate,
         protocol.EditFrame: on_edit,
+        protocol.ContinueFrame: on_continue,
         protocol.StopFrame: on_stop,
         protocol.ResumeFrame: on_resume,
         protocol.OpenFrame: on_open,

@@ -96,6 +96,13 @@ class EditFrame:
 
 
 @dataclass(frozen=True, slots=True)
+class ContinueFrame:
+    """`continue`: go on with a reply that was stopped or ran into a limit."""
+
+    reply: uuid.UUID
+
+
+@dataclass(frozen=True, slots=True)
 class StopFrame:
     """`stop`: stop a reply, keeping its text up to `seen` when given."""
 
@@ -136,6 +143,7 @@ ClientFrame: TypeAlias = (
     MessageFrame
     | RegenerateFrame
     | EditFrame
+    | ContinueFrame
     | StopFrame
     | ResumeFrame
     | OpenFrame
@@ -255,6 +263,7 @@ _READERS: dict[str, Any] = {
     "message": read_message,
     "regenerate": read_regenerate,
     "edit": read_edit,
+    "continue": lambda frame: ContinueFrame(uuid_of(frame, "reply")),
     "stop": read_stop,
     "resume": lambda frame: ResumeFrame(uuid_of(frame, "reply"), offset_of(frame, "offset") or 0),
     "open": lambda frame: OpenFrame(uuid_of(frame, "conversation")),

@@ -166,6 +166,8 @@ class GenerationRequest:
     another process): they are prefilled after the prompt, are not sent again as text, and count
     against `options.max_tokens`. `shown_chars` of their text were shown; it matters only where that
     is more than tokens and stop strings made certain, behind an answer that ended at its limit.
+    `prefix_text` stands in their place where only text is known, of an answer that was cut: its
+    tokens come first then, in a delta without text.
     """
 
     id: str
@@ -174,6 +176,7 @@ class GenerationRequest:
     pixels: PixelBudget = PixelBudget.BALANCED
     prefix_token_ids: tuple[int, ...] = ()
     shown_chars: int = 0
+    prefix_text: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,9 @@ from chat import access
 from chat.api.auth import person
 from chat.api.errors import ErrorOut
 from chat.api.frames import STOP_BODY, read_frame
-from chat.generation import local
-from chat.protocol import MAX_OFFSET, read_stop
+from chat.api.turns import TURN_RESPONSES
+from chat.generation import continuing, local
+from chat.protocol import MAX_OFFSET, ContinueFrame, read_stop
 from chat.reply_cursor import ReplyCursor
 from chat.reply_stream import ReplyStream, Session
 
@@ -65,6 +66,13 @@ def follow(
     response["Cache-Control"] = "no-store"
     response["X-Accel-Buffering"] = "no"  # a proxy hands events on as they come
     return response
+
+
+@router.post("/{reply_id}/continue/", response=TURN_RESPONSES)
+def go_on(request: HttpRequest, reply_id: uuid.UUID) -> Status[dict[str, Any]]:
+    """Go on with a reply that was stopped or ran into a limit."""
+    accepted = continuing.continue_reply(person(request), ContinueFrame(reply_id))
+    return Status(202, accepted.as_dict())
 
 
 @router.post(

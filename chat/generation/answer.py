@@ -105,7 +105,7 @@ class Answer:
             return Failed(error.code, error.message, error.retryable)
         if self._is_cancelled or claims.renew(self.claim):
             generation.cancel()
-        if self.claim.attempt > 1:
+        if self.claim.reply.is_taken_over:
             self._tell_stage({"stage": "prefill", "resumed": True})
         while True:
             event = generation.next_event(timeout_s=COALESCE_S if self._unsent else 0.25)

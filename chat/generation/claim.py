@@ -29,6 +29,12 @@ LEASE_S = 15.0
 MAX_ATTEMPTS = 3
 State = Reply.State
 
+CONTINUABLE = (
+    Reply.FinishReason.STOPPED,
+    Reply.FinishReason.LENGTH,
+    Reply.FinishReason.REPETITION,
+)
+
 # From where a reply may come to each state; whatever else stands in the row is left alone.
 COMES_FROM: dict[str, tuple[str, ...]] = {
     State.QUEUED: (State.RUNNING,),
@@ -41,6 +47,7 @@ COMES_FROM: dict[str, tuple[str, ...]] = {
 STOPPED_AS_SEEN: dict[str, Any] = {
     "finish_reason": Reply.FinishReason.STOPPED,
     "text": Left("text", Coalesce("cancel_seen_offset", Length("text"))),
+    "token_ids": [],
 }
 
 
@@ -107,7 +114,8 @@ def in_fair_order() -> ReplyQuerySet:
     return (
         Reply.objects.filter(state=State.QUEUED)
         .annotate(owner_served=Coalesce(Subquery(served), 0))
-        .order_by("-attempt", "owner_served", "queued_at", "pk")
+        .annotate(tries=F("attempt") - F("attempts_before"))
+        .order_by("-tries", "owner_served", "queued_at", "pk")
     )
 
 
@@ -179,7 +187,8 @@ def finish(claim: Claim, outcome: Outcome) -> None:
         claim.rows(),
         State.STOPPED if is_stopped else State.DONE,
         text=text,
-        token_ids=outcome.token_ids,
+        # Of a text that was cut nobody knows which tokens it is.
+        token_ids=outcome.token_ids if text == outcome.text else [],
         finish_reason=outcome.finish_reason,
         usage=outcome.usage,
         timings=outcome.timings,
@@ -217,6 +226,27 @@ def request_stop(reply_id: uuid.UUID, *, seen_offset: int | None) -> bool:
     return bool(_end(rows.filter(state=State.QUEUED), State.STOPPED, **STOPPED_AS_SEEN))
 
 
+def reopen(reply: Reply, options: dict[str, Any]) -> bool:
+    """Put an ended answer back into the queue, to be gone on with under these options: 1 query.
+
+    Returns whether it had ended in a way that leaves something to say.
+    """
+    rows = Reply.objects.filter(pk=reply.pk, finish_reason__in=CONTINUABLE)
+    return bool(
+        rows.update(
+            state=State.QUEUED,
+            options=options,
+            attempts_before=F("attempt"),
+            finish_reason="",
+            is_cancel_requested=False,
+            cancel_seen_offset=None,
+            queued_at=Now(),
+            started_at=None,
+            ended_at=None,
+        )
+    )
+
+
 def return_expired() -> tuple[int, list[uuid.UUID]]:
     """Return replies with lost workers to the queue; those out of attempts end as failed.
 
@@ -226,7 +256,7 @@ def return_expired() -> tuple[int, list[uuid.UUID]]:
     lost = Reply.objects.filter(state=State.RUNNING, lease_until__lt=Now())
     ended = _end_each(lost.filter(is_cancel_requested=True), State.STOPPED, **STOPPED_AS_SEEN)
     ended += _end_each(
-        lost.filter(attempt__gte=MAX_ATTEMPTS),
+        lost.filter(attempt__gte=F("attempts_before") + MAX_ATTEMPTS),
         State.FAILED,
         error_code=ErrorCode.GENERATION_FAILED.value,
     )

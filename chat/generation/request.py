@@ -40,6 +40,7 @@ def request_for(reply: Reply, *, is_demo: bool) -> GenerationRequest:
         pixels=PixelBudget(reply.options["pixels"]),
         prefix_token_ids=tuple(reply.token_ids),
         shown_chars=len(reply.text),
+        prefix_text="" if reply.token_ids else reply.text,
     )
 
 
@@ -57,7 +58,7 @@ def _sampling(reply: Reply, *, is_demo: bool) -> SamplingOptions:
         seed=reply.options["seed"],
         top_k=settings.VL_TOP_K,
         presence_penalty=0.0 if is_demo else settings.VL_PRESENCE_PENALTY,
-        is_loop_guarded=settings.VL_LOOP_GUARD,
+        is_loop_guarded=settings.VL_LOOP_GUARD and not reply.option("is_unguarded"),
         **(defaults | asked),
     )
 

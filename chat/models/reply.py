@@ -64,6 +64,8 @@ class Reply(models.Model):
     # {max_tokens, seed, pixels} always, {temperature, top_p, model} when asked for.
     options = models.JSONField(_("options"), default=dict)
     attempt = models.PositiveSmallIntegerField(_("attempt"), default=0)
+    # Those of before it was last continued: each continuation has its own number of tries.
+    attempts_before = models.PositiveSmallIntegerField(_("attempts before"), default=0)
     lease_owner = models.CharField(_("lease owner"), max_length=120, blank=True)
     lease_until = models.DateTimeField(_("lease until"), null=True, blank=True)
     is_cancel_requested = models.BooleanField(_("stop requested"), default=False)
@@ -132,6 +134,11 @@ class Reply(models.Model):
     def is_open(self) -> bool:
         """Whether a terminal event is still to come."""
         return self.state in (self.State.QUEUED, self.State.RUNNING)
+
+    @property
+    def is_taken_over(self) -> bool:
+        """Whether an earlier attempt was lost; nobody asked for this one."""
+        return self.attempt > self.attempts_before + 1
 
     def option(self, name: str) -> Any:
         """Read one option, None when it was never set."""

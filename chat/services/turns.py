@@ -84,8 +84,8 @@ def regenerate(user: User, reply_id: uuid.UUID, options: TurnOptions) -> Turn:
     """
     with transaction.atomic():
         former = access.reply_for(user, reply_id)
-        conversation = _lock(former.message.conversation)
-        _check_queue()
+        conversation = lock(former.message.conversation)
+        check_queue()
         question = former.message.parent
         if question is None:  # an answer hangs on its question
             raise ChatError(ErrorCode.MESSAGE_NOT_FOUND)
@@ -138,7 +138,7 @@ def _find_turn(user: User, question: Question) -> Turn | None:
 def _keep_turn(user: User, question: Question) -> Turn:
     conversation, parent = _place(user, question)
     images = access.images_for(user, question.image_ids)
-    _check_queue()
+    check_queue()
     message = Message.objects.create(
         conversation=conversation,
         parent=parent,
@@ -169,7 +169,12 @@ def _queue_reply(conversation: Conversation, question: Message, options: dict[st
     return Turn(conversation=conversation, message=question, reply=reply, is_new=True)
 
 
-def _check_queue() -> None:
+def check_queue() -> None:
+    """Refuse more than may wait.
+
+    Raises:
+        ChatError: queue_full.
+    """
     if Reply.objects.filter(state=Reply.State.QUEUED).count() >= settings.VL_QUEUE_REPLIES:
         raise ChatError(ErrorCode.QUEUE_FULL, retry_after_s=10)
 
@@ -178,13 +183,13 @@ def _place(user: User, question: Question) -> tuple[Conversation, Message | None
     """Find or make the conversation, and the message that the question hangs on."""
     if question.edits_id is not None:
         edited = access.message_for(user, question.edits_id)
-        return _lock(edited.conversation), edited.parent
+        return lock(edited.conversation), edited.parent
     if question.conversation_id is None:
         if question.parent_id is not None:
             raise ChatError(ErrorCode.MESSAGE_NOT_FOUND)
         title = conversations.title_from(question.text)
         return Conversation.objects.create(owner=user, title=title), None
-    conversation = _lock(access.conversation_for(user, question.conversation_id))
+    conversation = lock(access.conversation_for(user, question.conversation_id))
     if question.parent_id is None:
         return conversation, conversation.leaf
     parent = access.message_for(user, question.parent_id)
@@ -193,7 +198,7 @@ def _place(user: User, question: Question) -> tuple[Conversation, Message | None
     return conversation, parent
 
 
-def _lock(conversation: Conversation) -> Conversation:
+def lock(conversation: Conversation) -> Conversation:
     """Lock the row, so that two turns cannot start on one conversation at the same moment.
 
     Raises:

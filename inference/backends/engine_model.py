@@ -130,6 +130,7 @@ class EngineModel:
     ) -> Finished:
         """Answer one request in the calling thread; see `backends.base.LoadedModel.answer`."""
         began = monotonic()
+        request = self._input.find_prefix(request, emit)
         inputs = self._input.build(request, self._max_tokens_of(request))
         return self._answer(request, inputs, began=began, emit=emit, cancellation=cancellation)
 
@@ -138,7 +139,9 @@ class EngineModel:
         self._engine.close()
 
     def _max_tokens_of(self, request: GenerationRequest) -> int:
-        return min(request.options.max_tokens, self._max_tokens)
+        """Return how long the answer may become; what was written before is not held against it."""
+        most = self._max_tokens + len(request.prefix_token_ids)
+        return min(request.options.max_tokens, most)
 
     def _answer(
         self,

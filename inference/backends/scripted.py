@@ -10,8 +10,10 @@ from __future__ import annotations
 import re
 import threading
 import zlib
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 
 from inference.backends.base import Cancellation, Emit, ModelFiles, ReportProgress
 from inference.config import BackendName
@@ -171,6 +173,7 @@ class ScriptedModel:
         image_tokens = sum(_image_costs(request))
         prompt_tokens = image_tokens + sum(_count_words(m) for m in request.messages)
         pieces = split_words(self._script.answer(request))
+        request = _find_prefix(request, pieces, emit)
         accepted = _check_prefix(pieces, request.prefix_token_ids)
         for step in self._stages(request, emit, cancellation, has_images=image_tokens > 0):
             if cancellation.is_set:
@@ -286,6 +289,24 @@ def _check_prefix(pieces: Sequence[str], prefix: Sequence[int]) -> int:
             ErrorCode.GENERATION_FAILED, "The given prefix does not begin this answer."
         )
     return len(prefix)
+
+
+def _find_prefix(
+    request: GenerationRequest, pieces: Sequence[str], emit: Emit
+) -> GenerationRequest:
+    """Give a prefix that is text as words, to the end of its last one."""
+    if not request.prefix_text or request.prefix_token_ids:
+        return request
+    ends = list(accumulate(map(len, pieces)))
+    count = bisect_left(ends, len(request.prefix_text)) + 1
+    text = "".join(pieces[:count])
+    if not text.startswith(request.prefix_text):
+        raise InferenceError(
+            ErrorCode.GENERATION_FAILED, "The given text does not begin this answer."
+        )
+    token_ids = tuple(map(word_id, pieces[:count]))
+    emit(TextDelta(text[len(request.prefix_text) :], token_ids))
+    return replace(request, prefix_token_ids=token_ids, shown_chars=len(text))
 
 
 def _show_held(stops: StopStrings, emit: Emit) -> None:

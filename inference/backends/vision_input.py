@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import torch
 
+from inference.backends.base import Emit
 from inference.backends.prepared_pictures import PreparedPictures
 from inference.errors import ErrorCode, InferenceError
 from inference.images import MIN_IMAGE_TOKENS, ImageLimits
@@ -22,7 +23,7 @@ from inference.prompt import (
     count_images,
     fit_context,
 )
-from inference.requests import ChatMessage, GenerationRequest, ImagePart
+from inference.requests import ChatMessage, GenerationRequest, ImagePart, TextDelta
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -95,6 +96,15 @@ class VisionInput:
                 ErrorCode.CONTEXT_TOO_LONG, "This conversation is too long for the model."
             )
         return append_tokens(inputs, request.prefix_token_ids)
+
+    def find_prefix(self, request: GenerationRequest, emit: Emit) -> GenerationRequest:
+        """Return a request whose prefix is tokens, telling those that its text is made of."""
+        if not request.prefix_text or request.prefix_token_ids:
+            return request
+        text = self._control_tokens.neutralise(request.prefix_text)
+        token_ids = tuple(self._processor.encode(text))
+        emit(TextDelta("", token_ids))
+        return replace(request, prefix_text="", prefix_token_ids=token_ids, shown_chars=len(text))
 
     def build_smallest(self, request: GenerationRequest) -> Inputs:
         """Return the tensors of a request with its pictures smaller than the model likes them."""

@@ -150,7 +150,8 @@ class VisionLanguageModel:
         """Answer one request in the calling thread; see `backends.base.LoadedModel.answer`."""
         began = monotonic()
         torch.set_num_threads(self._threads)  # holds for the calling thread only
-        max_tokens = min(request.options.max_tokens, self._max_tokens)
+        request = self._input.find_prefix(request, emit)
+        max_tokens = self._max_tokens_of(request)
         inputs = self._input.build(request, max_tokens)
         progress = PrefillProgress(
             emit=emit, cancellation=cancellation, prompt_tokens=inputs["input_ids"].shape[1]
@@ -183,6 +184,11 @@ class VisionLanguageModel:
         """Let go of the weights; the memory is free when the last reference is."""
         self._model = None
 
+    def _max_tokens_of(self, request: GenerationRequest) -> int:
+        """Return how long the answer may become; what was written before is not held against it."""
+        most = self._max_tokens + len(request.prefix_token_ids)
+        return min(request.options.max_tokens, most)
+
     def _generate(
         self,
         request: GenerationRequest,
@@ -193,7 +199,7 @@ class VisionLanguageModel:
     ) -> None:
         prompt_length = inputs["input_ids"].shape[1] - len(request.prefix_token_ids)
         stop = StopWhen(lambda: cancellation.is_set or writer.is_complete)
-        max_tokens = min(request.options.max_tokens, self._max_tokens)
+        max_tokens = self._max_tokens_of(request)
         with (
             self._tokens.constrain(request.options, writer.answer_ids) as constraint,
             torch.inference_mode(),

@@ -58,3 +58,20 @@ def test_a_question_is_edited_with_its_picture_and_the_draft_comes_back(alice: C
     expect(alice.questions.locator("[data-text]")).to_have_text(["What colour is it?"])
     alice.page.get_by_role("button", name="Earlier version").click()
     expect(alice.questions.locator("[data-text]")).to_have_text(["What is this?"])
+
+
+def test_a_stopped_answer_is_gone_on_with_in_every_tab(alice: ChatPage) -> None:
+    alice.ask("Count slowly.")
+    expect(alice.answer_text()).to_contain_text("word9")
+    other = alice.second_tab()
+    alice.stop()
+    for tab in (alice, other):
+        expect(tab.answers.locator("[data-note]")).to_contain_text("Stopped.")
+    shown = alice.answer_text().inner_text()
+    alice.shot("stopped")
+    alice.page.get_by_role("button", name="Go on").click()
+    for tab in (alice, other):
+        expect(tab.answer_text()).to_contain_text("word60.")
+        tab.expect_answered()
+        expect(tab.answers.locator("[data-note]")).to_be_hidden()
+        assert tab.answer_text().inner_text().startswith(shown.strip())

@@ -96,17 +96,37 @@ async def test_another_answer_and_another_question_are_written_in_place_of_the_f
         await socket.read_reply(asked["reply"])
         await socket.send(type="regenerate", reply=asked["reply"])
         again = await socket.until("accepted")
-        repeated, _ = await socket.read_reply(again["reply"])
+        _, repeated = await socket.read_reply(again["reply"])
         await socket.send(type="edit", message=asked["message"], text="Another", id=CLIENT_ID)
         edited = await socket.until("accepted")
-        text, _ = await socket.read_reply(edited["reply"])
+        _, final = await socket.read_reply(edited["reply"])
 
     assert again["message"] == asked["message"]
-    assert "turn 1 with 1 pictures" in repeated
+    assert "turn 1 with 1 pictures" in repeated["content"]
     assert (edited["conversation"], edited["id"]) == (asked["conversation"], CLIENT_ID)
-    assert "turn 1 with 1 pictures" in text
-    assert "Another" in text
-    assert "First question" not in text
+    assert "turn 1 with 1 pictures" in final["content"]
+    assert "Another" in final["content"]
+    assert "First question" not in final["content"]
+
+
+async def test_a_stopped_answer_is_gone_on_with(stage: Stage, alice: User) -> None:
+    stage.gate.close()
+    async with connected(alice) as socket:
+        asked = await socket.ask("What is this?")
+        stage.gate.allow(InferenceStage.PREFILL, 2)
+        stage.gate.allow(InferenceStage.DECODE, 3)
+        shown = (await socket.until("partial"))["content"]
+        await socket.send(type="stop", reply=asked["reply"], seen=len(shown))
+        _, cut = await socket.read_reply(asked["reply"], shown)
+        stage.gate.open()
+        await socket.send(type="continue", reply=asked["reply"])
+        accepted = await socket.until("accepted")
+        _, final = await socket.read_reply(asked["reply"])
+
+    assert (cut["content"], cut["finish_reason"]) == (shown, "stopped")
+    assert accepted == {**asked, "type": "accepted"} | {"reply": asked["reply"]}
+    assert final["content"].startswith(shown)
+    assert final["finish_reason"] == "stop"
 
 
 async def test_the_title_comes_from_the_first_question(stage: Stage, alice: User) -> None:

@@ -272,6 +272,7 @@ CLIENT_FRAMES: dict[str, type] = {
     "message": MessageFrame,
     "regenerate": protocol.RegenerateFrame,
     "edit": protocol.EditFrame,
+    "continue": protocol.ContinueFrame,
     "stop": StopFrame,
     "resume": ResumeFrame,
     "open": OpenFrame,

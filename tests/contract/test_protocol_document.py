@@ -19,6 +19,7 @@ CLIENT_FRAMES = {
     "message": protocol.MessageFrame,
     "regenerate": protocol.RegenerateFrame,
     "edit": protocol.EditFrame,
+    "continue": protocol.ContinueFrame,
     "stop": protocol.StopFrame,
     "resume": protocol.ResumeFrame,
     "open": protocol.OpenFrame,

@@ -10,8 +10,8 @@ PYTHON_LINES = 350
 SCRIPT_LINES = 220
 # Each exception with its reason; it may not grow past the number without another look.
 LARGER = {
-    "chat/protocol.py": 390,  # the whole wire contract, to be read beside docs/protocol.md
-    "chat/static/chat/js/conversation_state.js": 300,  # one reducer: every frame, every state
+    "chat/protocol.py": 400,  # the whole wire contract, to be read beside docs/protocol.md
+    "chat/static/chat/js/conversation_state.js": 320,  # one reducer: every frame, every state
     "chat/static/chat/js/conversation.js": 280,  # what binds the state to the page
 }
 

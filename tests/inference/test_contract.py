@@ -185,6 +185,24 @@ def test_continued_answer_equals_the_undisturbed_one(
     assert finished.usage.completion_tokens == len(token_ids)
 
 
+@pytest.mark.parametrize("cut", [1, 6], ids=["within-a-word", "further"])
+def test_answer_goes_on_behind_text_whose_tokens_nobody_knows(model: LoadedModel, cut: int) -> None:
+    shown = read_text(answer(model, make_request(options=GREEDY))[0])[:cut]
+    options = replace(GREEDY, max_tokens=20)
+    request = replace(make_request(options=options), prefix_text=shown)
+
+    rest, finished = answer(model, request)
+
+    known = rest[0]
+    assert isinstance(known, TextDelta)
+    assert known.token_ids
+    token_ids = read_token_ids(rest)
+    assert finished.usage.completion_tokens == len(token_ids) <= 20
+    assert len(token_ids) > len(known.token_ids)
+    again, _ = answer(model, make_request(options=options, prefix=token_ids[:-1]))
+    assert read_token_ids(again) == token_ids[-1:]
+
+
 def test_prefix_of_full_length_finishes_at_once(model: LoadedModel) -> None:
     whole, _ = answer(model, make_request(options=GREEDY))
     prefix = read_token_ids(whole)

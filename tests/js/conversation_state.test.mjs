@@ -127,6 +127,25 @@ test("a question asked in place of another is drawn by the server, with its vers
   assert.deepEqual(state.replies, {});
 });
 
+test("an answer that has ended is gone on with where somebody asked for it", () => {
+  const ended = play(following(), final("So far"));
+  const accepted = { type: "accepted", conversation: "c", message: "m", reply, title: "T" };
+  assert.equal(rules.reduce(ended, accepted, 0), ended);
+  const open = rules.reduce(rules.continueReply(ended, reply), accepted, 0);
+  assert.equal(open.replies[reply].isOpen, true);
+  const whole = play(play(open, partial(0, "So far")), partial(6, " and on"));
+  assert.equal(whole.replies[reply].text, "So far and on");
+  assert.equal(rules.reduce(open, accepted, 0), open);
+});
+
+test("an answer that another tab goes on with is loaded again", () => {
+  const ended = play({ ...following(), conversation: "c" }, final("So far"));
+  const card = { type: "conversation", conversation: "c", title: "T", message: "m", reply };
+  assert.equal(rules.turnToLoad(rules.reduce(ended, { ...card, is_generating: false }, 0)), null);
+  const told = rules.reduce(ended, { ...card, is_generating: true }, 0);
+  assert.deepEqual(rules.turnToLoad(told), { message: "m", reply });
+});
+
 test("a question of another conversation shows no reply here", () => {
   const asked = rules.addQuestion(rules.emptyState("here"), { ...turn, conversation: "there" });
   const state = rules.reduce(asked, { type: "accepted", id: "q-1", conversation: "there", message: "m", reply, title: "" }, 0);

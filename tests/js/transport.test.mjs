@@ -224,8 +224,10 @@ test("other versions are asked for where they hang", async () => {
   const { transport, server } = await onHttp();
   transport.send({ type: "edit", id: "q2", message: "m1", text: "Else", images: [] });
   transport.send({ type: "regenerate", reply: "r1" });
+  transport.send({ type: "continue", reply: "r2" });
   await settled();
   const paths = server.calls.map(({ method, url }) => `${method} ${url}`);
   assert.ok(paths.includes("POST /api/messages/m1/edit/"));
   assert.ok(paths.includes("POST /api/replies/r1/regenerate/"));
+  assert.ok(paths.includes("POST /api/replies/r2/continue/"));
 });

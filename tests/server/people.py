@@ -112,8 +112,8 @@ class EventStream:
     def __iter__(self) -> Iterator[Event]:
         """Yield each event as it comes; comments and the retry time are skipped."""
         fields: dict[str, str] = {}
-        for line in self.response.iter_lines(chunk_size=1, decode_unicode=True):
-            if line:
+        for raw in self.response.iter_lines(chunk_size=1):
+            if line := raw.decode():
                 name, _, value = line.partition(": ")
                 fields[name] = value
             elif "data" in fields:

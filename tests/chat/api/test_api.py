@@ -31,6 +31,7 @@ CALLS = {
     ("post", "/api/conversations/{conversation_id}/turns/"),
     ("post", "/api/messages/{message_id}/edit/"),
     ("post", "/api/replies/{reply_id}/regenerate/"),
+    ("post", "/api/replies/{reply_id}/continue/"),
     ("get", "/api/replies/{reply_id}/events/"),
     ("post", "/api/replies/{reply_id}/stop/"),
 }

@@ -8,7 +8,7 @@ import { change } from "./api.js";
 import { browserSocket } from "./browser_socket.js";
 import { Composer } from "./composer.js";
 import { ConnectionView } from "./connection_view.js";
-import { cookie, find } from "./dom.js";
+import { cookie, find, openStorage } from "./dom.js";
 import { watchCopyButtons } from "./copy.js";
 import * as rules from "./conversation_state.js";
 import { openPicture } from "./dialogs.js";
@@ -17,7 +17,7 @@ import { watchMessageActions } from "./message_actions.js";
 import { MessageView } from "./message_view.js";
 import { Drafts, Outbox } from "./outbox.js";
 import { moveTo, showTitle, showWelcome } from "./page_head.js";
-import { openFrame, regenerateFrame, resumeFrame, stopFrame } from "./protocol.js";
+import { continueFrame, openFrame, regenerateFrame, resumeFrame, stopFrame } from "./protocol.js";
 import { Questions } from "./questions.js";
 import { Follower } from "./scroll.js";
 import { shownReplies } from "./shown_replies.js";
@@ -74,7 +74,8 @@ export class Conversation {
     watchMessageActions(list, {
       sendAgain: (id) => this.#questions.sendAgain(id),
       takeBack: (id) => this.#takeBack(id),
-      regenerate: (id) => this.#socket.send(regenerateFrame(id)) || toast(say("not_connected")),
+      regenerate: (id) => this.#send(regenerateFrame(id)),
+      goOn: (id) => this.#send(continueFrame(id)) && this.#update(rules.continueReply(this.#state, id)),
       edit: (question) => this.#composer.edit(question),
       show: (id) => this.#showSibling(id),
     });
@@ -159,6 +160,13 @@ export class Conversation {
     this.#composer.focus();
   }
 
+  /** @param {import("./protocol.js").Frame} frame @returns {boolean} whether it left */
+  #send(frame) {
+    const isSent = this.#socket.send(frame);
+    if (!isSent) toast(say("not_connected"));
+    return isSent;
+  }
+
   /** Show another branch. @param {string} id of its first message that is not shown */
   async #showSibling(id) {
     const url = `${this.#page.urls.conversations}${this.#state.conversation}/`;
@@ -209,7 +217,8 @@ export class Conversation {
   /** @param {import("./protocol.js").Frame} frame */
   #refused(frame) {
     const isQuestion = this.#questions.hear(frame);
-    if (!isQuestion && !frame.reply && frame.code !== "unauthenticated") toast(frame.content);
+    const isOfAnswer = this.#state.replies[frame.reply]?.isOpen;
+    if (!isQuestion && !isOfAnswer && frame.code !== "unauthenticated") toast(frame.content);
   }
 
   /** @param {rules.State} state */
@@ -267,14 +276,5 @@ export class Conversation {
     if (!reply) return;
     this.#update(rules.addReply(this.#state, turn.reply, reply));
     if (reply.isOpen) this.#resume(this.#state.replies[turn.reply]);
-  }
-}
-
-/** @returns {Storage | null} */
-function openStorage() {
-  try {
-    return window.localStorage;
-  } catch {
-    return null;
   }
 }

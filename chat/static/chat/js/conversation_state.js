@@ -18,7 +18,7 @@ import { countCodePoints, dropCodePoints } from "./protocol.js";
  *   error: string, rate: number | null, decodeStart: {at: number, done: number} | null}} Reply
  * @typedef {{conversation: string | null, title: string, isDeleted: boolean, info: Frame | null,
  *   questions: Record<string, Question>, replies: Record<string, Reply>,
- *   unseen: {message: string, reply: string} | null}} State
+ *   unseen: {message: string, reply: string} | null, continuing: string | null}} State
  */
 
 /**
@@ -35,7 +35,19 @@ export function emptyState(conversation = null) {
     questions: {},
     replies: {},
     unseen: null,
+    continuing: null,
   };
+}
+
+/**
+ * Note that somebody here wants an ended answer to be written on; what is shown of it stays until
+ * its text comes again.
+ * @param {State} state
+ * @param {string} reply
+ * @returns {State}
+ */
+export function continueReply(state, reply) {
+  return { ...state, continuing: reply };
 }
 
 /**
@@ -214,6 +226,7 @@ function applyFinal(reply, frame) {
 /** @param {State} state @param {Frame} frame @returns {State} */
 function accept(state, frame) {
   const question = state.questions[frame.id];
+  if (!frame.id) return goOn(state, frame);
   if (!question || question.status === "accepted") return state;
   const { conversation, message, reply } = frame;
   const accepted = withQuestion(state, {
@@ -235,6 +248,11 @@ function accept(state, frame) {
 }
 
 /** @param {State} state @param {Frame} frame @returns {State} */
+function goOn(state, { reply }) {
+  return reply === state.continuing ? { ...addReply(state, reply), continuing: null } : state;
+}
+
+/** @param {State} state @param {Frame} frame @returns {State} */
 function fail(state, frame) {
   const reply = frame.reply && state.replies[frame.reply];
   if (reply && reply.isOpen) {
@@ -252,10 +270,10 @@ function applyCard(state, frame) {
   if (!state.conversation || frame.conversation !== state.conversation) return state;
   if (frame.is_deleted) return { ...state, isDeleted: true };
   const { message, reply } = frame;
-  const isKnown =
-    !reply ||
-    reply in state.replies ||
-    Object.values(state.questions).some((question) => question.reply === reply);
+  const known = state.replies[reply];
+  const isAsked = Object.values(state.questions).some((question) => question.reply === reply);
+  // One that has ended here and is written again is gone on with, from another tab.
+  const isKnown = !reply || known?.isOpen || ((known || isAsked) && !frame.is_generating);
   return { ...state, title: frame.title, unseen: isKnown ? state.unseen : { message, reply } };
 }
 

@@ -195,6 +195,7 @@ export class HttpTransport {
 /** Say where a frame that starts a turn goes; null for all others. @param {Frame} frame */
 function turnPath(frame) {
   if (frame.type === "edit") return `messages/${frame.message}/edit/`;
+  if (frame.type === "continue") return `replies/${frame.reply}/continue/`;
   if (frame.type === "regenerate") return `replies/${frame.reply}/regenerate/`;
   if (frame.type !== "message") return null;
   return frame.conversation ? `conversations/${frame.conversation}/turns/` : "conversations/";

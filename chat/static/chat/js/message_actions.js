@@ -6,7 +6,7 @@ import { find, onWithin } from "./dom.js";
 
 /**
  * @typedef {{sendAgain(question: string): void, takeBack(question: string): void,
- *   regenerate(reply: string): void, show(message: string): void,
+ *   regenerate(reply: string): void, goOn(reply: string): void, show(message: string): void,
  *   edit(question: {id: string, text: string, images: string[]}): void}} Actions
  */
 
@@ -15,6 +15,7 @@ export function watchMessageActions(list, actions) {
   onWithin(list, "click", "send-again", (button) => actions.sendAgain(questionIdOf(button)));
   onWithin(list, "click", "take-back", (button) => actions.takeBack(questionIdOf(button)));
   onWithin(list, "click", "regenerate", (button) => actions.regenerate(messageOf(button).dataset.message));
+  onWithin(list, "click", "continue", (button) => actions.goOn(messageOf(button).dataset.message));
   onWithin(list, "click", "edit", (button) => actions.edit(questionOf(messageOf(button))));
   onWithin(list, "click", "sibling", (button) => actions.show(button.dataset.sibling));
 }

@@ -137,8 +137,10 @@ export class MessageView {
   /** @param {any} element @param {Reply} reply */
   #drawLive(element, reply) {
     element.dataset.state = "running";
+    element.setAttribute("aria-busy", "true");
     const { text, percent } = stageOf(reply);
     find("stage", element).hidden = false;
+    find("note", element).hidden = true;
     setText(find("stage-text", element), text);
     const bar = find("stage-bar", element);
     bar.hidden = percent === null;
@@ -159,7 +161,7 @@ export class MessageView {
     const note = say(`end_${reply.finishReason}`);
     const hasNote = !note.startsWith("end_");
     find("note", element).hidden = !hasNote;
-    setText(find("note", element), hasNote ? note : "");
+    setText(find("note-text", element), hasNote ? note : "");
     find("failure", element).hidden = !reply.error;
     setText(find("failure-text", element), reply.error);
     find("answer-footer", element).hidden = Boolean(reply.error) && !reply.text;

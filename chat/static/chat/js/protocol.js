@@ -11,6 +11,7 @@ export const CLIENT_FRAME_TYPES = [
   "message",
   "regenerate",
   "edit",
+  "continue",
   "stop",
   "resume",
   "open",
@@ -88,6 +89,15 @@ export function messageFrame({ id, conversation, text, images, edits }) {
  */
 export function regenerateFrame(reply) {
   return { type: "regenerate", reply };
+}
+
+/**
+ * Go on with a reply that was stopped or cut off.
+ * @param {string} reply
+ * @returns {Frame}
+ */
+export function continueFrame(reply) {
+  return { type: "continue", reply };
 }
 
 /**

@@ -46,13 +46,22 @@ export class TurnLoader {
   /** @param {string} conversation @param {string} message @returns {Promise<any>} */
   async #show(conversation, message) {
     const known = this.#view.elementOf(message);
-    if (known) return known;
+    if (known && !hasEnded(known)) return known;
     const url = `${this.#home}c/${conversation}/messages/${message}/`;
     const element = elementFrom(await loadFragment(url));
+    if (known) {
+      known.replaceWith(element); // It is gone on with.
+      return element;
+    }
     const parent = element.dataset.parent || undefined;
     // More than one turn was missed: only the whole page shows all of them.
     if (!this.#view.makeLast(parent)) location.reload();
     this.#view.append(element);
     return element;
   }
+}
+
+/** @param {HTMLElement} element @returns {boolean} whether it is an answer that has ended */
+function hasEnded({ dataset }) {
+  return dataset.role === "assistant" && !["queued", "running"].includes(dataset.state ?? "");
 }
