@@ -2,7 +2,8 @@
 
 Deterministic, no torch, no sleeping: a test opens a `Gate` step by step, or leaves it open. A
 token is one word with the space behind it; its id is a checksum of these letters, so a
-continuation from another answer's tokens is noticed.
+continuation from another answer's tokens is noticed. It has no log probabilities, and follows no
+schema.
 """
 
 from __future__ import annotations
