@@ -38,9 +38,11 @@ async def test_a_reload_shows_everything_so_far_from_any_cursor(single: Product)
 async def test_idle_sockets_cost_little(single: Product) -> None:
     account = account_of(Person(single.url).sign_up("idle"))
     target = target_of(single)
-    await connections.idle(account, target, sockets=100)  # what the process keeps from then on
+    await connections.idle(
+        account, target, sockets=100, pings=1
+    )  # what the process keeps from then on
 
-    figure = await connections.idle(account, target, sockets=100)
+    figure = await connections.idle(account, target, sockets=100, pings=1)
 
     assert figure.wrong == []
 
