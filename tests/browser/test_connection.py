@@ -73,6 +73,37 @@ def test_two_tabs_see_the_same_conversation(alice: ChatPage) -> None:
     assert alice.answer_text().inner_text() == other.answer_text().inner_text()
 
 
+def test_two_tabs_see_the_same_list(alice: ChatPage) -> None:
+    alice.ask("What is this?")
+    alice.expect_answered()
+    other = alice.second_tab()
+    other.expect_connected()
+    other.open_home()
+    other.expect_connected()
+
+    alice.ask("Count slowly.")
+    expect(other.cards.first).to_have_attribute("data-generating", "")
+    alice.stop()
+    expect(other.cards.first).not_to_have_attribute("data-generating", "")
+
+    rename(alice, "My circle")
+    expect(other.cards.locator("[data-card-title]")).to_have_text(["My circle"])
+
+    other.cards.first.hover()
+    other.page.get_by_role("button", name="Delete").click()
+    other.page.locator("dialog").get_by_role("button", name="Delete").click()
+    expect(alice.page).to_have_url(f"{alice.url}/")  # it was shown there
+    expect(alice.cards).to_have_count(0)
+
+
+def rename(chat: ChatPage, title: str) -> None:
+    """Give the first conversation of the list another title."""
+    chat.cards.first.hover()
+    chat.page.get_by_role("button", name="Rename").click()
+    chat.page.get_by_label("Title").fill(title)
+    chat.page.keyboard.press("Enter")
+
+
 def test_signing_out_closes_the_other_tab_and_keeps_its_draft(
     alice: ChatPage, console: Console
 ) -> None:

@@ -18,6 +18,7 @@ from typing import TextIO
 
 from tests.faults.figures import Figure, summary, table
 from tests.faults.scenarios import (
+    connections,
     cuts,
     fairness,
     reloads,
@@ -28,6 +29,7 @@ from tests.faults.scenarios import (
     worker_kills,
     worker_stalls,
 )
+from tests.faults.scenarios.connections import Target
 from tests.faults.site import Site, running_site
 
 Scenario = Callable[[], Awaitable[Figure]]
@@ -41,6 +43,13 @@ def scenarios(site: Site, *, seed: int, share: float) -> dict[str, Scenario]:
         return max(1, round(runs * share))
 
     account = site.new_account()
+
+    def web() -> Target:
+        """Find the first web process: others may have ended it meanwhile."""
+        child = site.cluster.named("web")[0]
+        assert child.process is not None
+        return Target(site.cluster.web_ports[child.name], child.process.pid)
+
     return {
         "cuts": lambda: cuts.run(account, site.ports[0], runs=part(10_000), seed=seed),
         "reloads": lambda: reloads.run(account, site.ports, runs=part(200), seed=seed),
@@ -52,6 +61,11 @@ def scenarios(site: Site, *, seed: int, share: float) -> dict[str, Scenario]:
         "flush": lambda: store_losses.run(site, "FLUSHALL", queued=200, hold_s=24),
         "redis": lambda: store_losses.run(site, "Redis restart", queued=200, hold_s=24),
         "postgres": lambda: store_losses.run(site, "PostgreSQL restart", queued=200, hold_s=24),
+        "idle": lambda: connections.idle(account, web(), sockets=part(2000)),
+        "stalled": lambda: connections.stalled(account, web(), readers=20),
+        "flood": lambda: connections.flood(account, web()),
+        "half-open": lambda: connections.half_open(account, web()),
+        "drip": lambda: connections.drip(web()),
         "fairness": lambda: fairness.run(site, queued=50, slots=4),
     }
 

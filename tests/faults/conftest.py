@@ -21,7 +21,8 @@ SERVE = (*SCRIPTED, "serve")
 @pytest.fixture(scope="session")
 def single(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     """Serve from one process, as `make run` does."""
-    product = Product(tmp_path_factory.mktemp("single"), {"VL_SLOTS": "8"})
+    environment = {"VL_SLOTS": "8", "VL_SOCKET_STALL_S": "2"}
+    product = Product(tmp_path_factory.mktemp("single"), environment)
     for command in ("migrate", "collectstatic"):
         done = product.run(command, "--noinput", "--verbosity", "0")
         assert done.returncode == 0, done.stderr

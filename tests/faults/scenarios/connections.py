@@ -54,7 +54,7 @@ class Target:
         return int(status.split("VmRSS:")[1].split()[0]) * KIB
 
 
-async def idle(account: Account, target: Target, *, sockets: int) -> Figure:
+async def idle(account: Account, target: Target, *, sockets: int, pings: int = 200) -> Figure:
     """Open sockets that say nothing; then let each open a conversation, by two queries."""
     async with account.connect(target.port) as connection:
         accepted = await ask(connection, "words=3")
@@ -71,7 +71,7 @@ async def idle(account: Account, target: Target, *, sockets: int) -> Figure:
         for connection in connections:
             await receive(connection, "conversation")
         opened_bytes = target.memory_bytes
-        rtt_ms = await _round_trips(connections[0], 200)
+        rtt_ms = await _round_trips(connections[0], pings)
     idle_kib = (idle_bytes - began_bytes) / sockets / KIB
     opened_kib = (opened_bytes - began_bytes) / sockets / KIB
     wrong = [f"{opened_kib:.0f} KiB a socket"] if opened_kib > IDLE_KIB else []
@@ -90,10 +90,7 @@ async def stalled(account: Account, target: Target, *, readers: int) -> Figure:
     began = monotonic()
     async with contextlib.AsyncExitStack() as stack:
         connections = await _connect(account, target, readers, stack, is_slow=True)
-        for connection in connections:
-            connection.transport.pause_reading()
-            for _ in range(PIECES):
-                await send(connection, type="ping", t=PIECE)
+        asking = [asyncio.create_task(_ask_for_much(connection)) for connection in connections]
         while any(map(_is_established, connections)) and monotonic() - began < CLOSE_S:
             highest_bytes = max(highest_bytes, target.memory_bytes)
             await asyncio.sleep(LOOK_S)
@@ -101,6 +98,7 @@ async def stalled(account: Account, target: Target, *, readers: int) -> Figure:
         closed = sum(not _is_established(connection) for connection in connections)
         for connection in connections:
             connection.transport.abort()
+        await asyncio.gather(*asking)
     each_mib = (highest_bytes - began_bytes) / readers / MIB
     wrong = [f"{each_mib:.1f} MiB a reader"] if each_mib > STALLED_MIB else []
     if closed < readers:
@@ -184,6 +182,14 @@ async def _connect(
             return connection
 
     return list(await asyncio.gather(*(connect() for _ in range(count))))
+
+
+async def _ask_for_much(connection: ClientConnection) -> None:
+    """Read nothing from here on; a server that reads nothing either lets this wait."""
+    connection.transport.pause_reading()
+    with contextlib.suppress(ConnectionClosed):
+        for _ in range(PIECES):
+            await send(connection, type="ping", t=PIECE)
 
 
 def _slow_socket(port: int) -> socket.socket:
