@@ -47,6 +47,8 @@ def _answer_texts() -> dict[str, str]:
         "copy_failed": _("Copying is not allowed here."),
         "seconds": _("{seconds} s"),
         "mark_unnamed": _("Place {number}"),
+        "picture_number": _("Picture {number}"),
+        "picture_count": _("{number} of {count}"),
     }
 
 

@@ -30,6 +30,7 @@ STYLESHEETS = tuple(
         "attachments",
         "welcome",
         "dialogs",
+        "viewer",
     )
 )
 # Named here so that the browser asks for all of them at once, not one import after another.

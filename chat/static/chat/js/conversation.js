@@ -8,14 +8,13 @@ import { change } from "./api.js";
 import { browserSocket } from "./browser_socket.js";
 import { Composer } from "./composer.js";
 import { ConnectionView } from "./connection_view.js";
-import { cookie, find } from "./dom.js";
+import { cookie, find, onWithin } from "./dom.js";
 import { watchCopyButtons } from "./copy.js";
 import * as rules from "./conversation_state.js";
-import { openPicture } from "./dialogs.js";
 import { GroundingView } from "./grounding_view.js";
 import { watchMessageActions } from "./message_actions.js";
 import { MessageView } from "./message_view.js";
-import { Drafts, Outbox } from "./outbox.js";
+import { Drafts, Outbox, openStorage } from "./outbox.js";
 import { moveTo, showTitle, showWelcome } from "./page_head.js";
 import { openFrame, regenerateFrame, resumeFrame, stopFrame } from "./protocol.js";
 import { Questions } from "./questions.js";
@@ -24,7 +23,9 @@ import { shownReplies } from "./shown_replies.js";
 import { Sidebar } from "./sidebar.js";
 import { say } from "./texts.js";
 import { toast } from "./toasts.js";
+import { picturesOfEach } from "./transcript_pictures.js";
 import { TurnLoader } from "./turn_loader.js";
+import { Viewer } from "./viewer.js";
 
 export class Conversation {
   #page;
@@ -35,6 +36,7 @@ export class Conversation {
   #socket;
   #view;
   #grounding;
+  #viewer;
   #loader;
   #composer;
   #follower;
@@ -58,8 +60,12 @@ export class Conversation {
     this.#grounding = new GroundingView(list, {
       answerer: () => ({ model: this.#state.info?.model ?? "", detail: page.pixels }),
       toast,
-      onOpen: ({ url }) => openPicture(url),
+      onOpen: ({ id }) => this.#viewer.open(id),
     });
+    this.#viewer = new Viewer(find("viewer"), {
+      pictures: () => picturesOfEach([...list.children]).flat(),
+    });
+    onWithin(list, "click", "picture", ({ dataset }) => this.#viewer.open(dataset.picture));
     this.#loader = new TurnLoader(page.urls.home, this.#view);
     this.#follower = new Follower(find("scroller"), find("transcript-inner"), find("to-end"));
     this.#announcer = new Announcer(find("announcer"));
@@ -267,14 +273,5 @@ export class Conversation {
     if (!reply) return;
     this.#update(rules.addReply(this.#state, turn.reply, reply));
     if (reply.isOpen) this.#resume(this.#state.replies[turn.reply]);
-  }
-}
-
-/** @returns {Storage | null} */
-function openStorage() {
-  try {
-    return window.localStorage;
-  } catch {
-    return null;
   }
 }

@@ -5,7 +5,6 @@
 
 import { Conversation } from "./conversation.js";
 import { watchDrawer } from "./drawer.js";
-import { watchPictures } from "./dialogs.js";
 import { find, on, readData } from "./dom.js";
 import { closeWhenChosen } from "./page_head.js";
 import { watchShortcuts } from "./shortcuts.js";
@@ -16,7 +15,6 @@ const page = readData("page-data");
 setTexts(page.texts, document.documentElement.lang);
 watchTheme(document.body);
 watchDrawer();
-watchPictures(find("messages"));
 closeWhenChosen(find("export-list"));
 const conversation = new Conversation(page);
 watchShortcuts(conversation);
