@@ -48,6 +48,7 @@ def _answer_texts() -> dict[str, str]:
         "seconds": _("{seconds} s"),
         "mark_unnamed": _("Place {number}"),
         "picture_number": _("Picture {number}"),
+        "cut_name": _("part of the picture"),
         "picture_count": _("{number} of {count}"),
     }
 

@@ -51,7 +51,7 @@ def test_a_picture_is_enlarged_and_moved_by_keys_wheel_and_drag(alice: ChatPage)
     mouse.wheel(0, -1200)
     alice.page.wait_for_function(
         "(least) => document.querySelector('[data-viewer-image]').clientWidth > least",
-        arg=whole * 4,
+        arg=whole * 6.5,
     )
     before = shown(alice).bounding_box()
     mouse.down()
@@ -118,3 +118,50 @@ def test_fingers_enlarge_a_picture_on_a_phone(
     alice.shot("viewer-phone")
     alice.page.locator('[data-viewer-action="close"]').tap()
     expect(alice.page.locator("[data-viewer]")).to_be_hidden()
+
+
+def test_a_box_is_pointed_at_and_asked_about(alice: ChatPage) -> None:
+    ask_about_two(alice)
+    page = alice.page
+    page.keyboard.press("p")
+    expect(page.locator("[data-region]")).to_be_visible()
+    page.evaluate(
+        "new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))"
+    )
+    box = shown(alice).bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] * 0.75, box["y"] + box["height"] * 0.75)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.25, box["y"] + box["height"] * 0.25)
+    page.mouse.up()
+    alice.shot("pointing")
+    page.get_by_role("button", name="Ask about it").click()
+    expect(page.locator("[data-viewer]")).to_be_hidden()
+    expect(alice.composer).to_be_focused()
+    expect(alice.composer).to_have_value('Picture 1: {"bbox_2d": [250, 250, 750, 750]} ')
+    alice.composer.press_sequentially("What is it?")
+    alice.composer.press("Enter")
+    alice.expect_answered(2)
+    expect(alice.answer_text()).to_contain_text("[250, 250, 750, 750]} What is it?'")
+
+
+def test_a_part_is_pointed_at_by_keys_and_attached_in_full_resolution(alice: ChatPage) -> None:
+    ask_about_two(alice)
+    page = alice.page
+    for key in ("p", "Shift+ArrowRight", "ArrowUp"):
+        page.keyboard.press(key)
+    page.keyboard.press("Enter")
+    expect(alice.composer).to_have_value('Picture 1: {"bbox_2d": [350, 330, 670, 630]} ')
+    alice.questions.locator("[data-picture]").first.click()
+    page.keyboard.press("p")
+    expect(page.locator("[data-region]")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("[data-region]")).to_have_count(0)
+    page.keyboard.press("p")
+    page.get_by_role("button", name="Attach this part").click()
+    alice.expect_uploaded(1)
+    alice.composer.fill("And this part?")
+    alice.composer.press("Enter")
+    alice.expect_answered(2)
+    # 35 to 65 hundredths of 256 pixels, whole ones.
+    expect(alice.answer_text()).to_contain_text("78x78")

@@ -4,11 +4,11 @@
  */
 
 import { Announcer } from "./announce.js";
-import { change } from "./api.js";
+import { showBranch } from "./branches.js";
 import { browserSocket } from "./browser_socket.js";
 import { Composer } from "./composer.js";
 import { ConnectionView } from "./connection_view.js";
-import { cookie, find, onWithin } from "./dom.js";
+import { cookie, find } from "./dom.js";
 import { watchCopyButtons } from "./copy.js";
 import * as rules from "./conversation_state.js";
 import { GroundingView } from "./grounding_view.js";
@@ -17,15 +17,14 @@ import { MessageView } from "./message_view.js";
 import { Drafts, Outbox, openStorage } from "./outbox.js";
 import { moveTo, showTitle, showWelcome } from "./page_head.js";
 import { openFrame, regenerateFrame, resumeFrame, stopFrame } from "./protocol.js";
+import { watchPictures } from "./point_back.js";
 import { Questions } from "./questions.js";
 import { Follower } from "./scroll.js";
 import { shownReplies } from "./shown_replies.js";
 import { Sidebar } from "./sidebar.js";
 import { say } from "./texts.js";
 import { toast } from "./toasts.js";
-import { picturesOfEach } from "./transcript_pictures.js";
 import { TurnLoader } from "./turn_loader.js";
-import { Viewer } from "./viewer.js";
 
 export class Conversation {
   #page;
@@ -58,14 +57,15 @@ export class Conversation {
     const list = find("messages");
     this.#view = new MessageView(list, page.urls.images);
     this.#grounding = new GroundingView(list, {
-      answerer: () => ({ model: this.#state.info?.model ?? "", detail: page.pixels }),
+      answerer: () => this.#answerer,
       toast,
       onOpen: ({ id }) => this.#viewer.open(id),
     });
-    this.#viewer = new Viewer(find("viewer"), {
-      pictures: () => picturesOfEach([...list.children]).flat(),
+    this.#viewer = watchPictures(list, {
+      answerer: () => this.#answerer,
+      insert: (text) => this.#composer.insert(text),
+      addPictures: (files) => this.addPictures(files),
     });
-    onWithin(list, "click", "picture", ({ dataset }) => this.#viewer.open(dataset.picture));
     this.#loader = new TurnLoader(page.urls.home, this.#view);
     this.#follower = new Follower(find("scroller"), find("transcript-inner"), find("to-end"));
     this.#announcer = new Announcer(find("announcer"));
@@ -82,7 +82,7 @@ export class Conversation {
       takeBack: (id) => this.#takeBack(id),
       regenerate: (id) => this.#socket.send(regenerateFrame(id)) || toast(say("not_connected")),
       edit: (question) => this.#composer.edit(question),
-      show: (id) => this.#showSibling(id),
+      show: (leaf) => showBranch(this.#conversationUrl, { leaf, csrfToken: this.#csrfToken, toast }),
     });
   }
 
@@ -148,6 +148,15 @@ export class Conversation {
     });
   }
 
+  /** Whose coordinates the next answer will have, and those that name no model. */
+  get #answerer() {
+    return { model: this.#state.info?.model ?? "", detail: this.#page.pixels };
+  }
+
+  get #conversationUrl() {
+    return `${this.#page.urls.conversations}${this.#state.conversation}/`;
+  }
+
   get #csrfToken() {
     return cookie(this.#page.csrf_cookie);
   }
@@ -163,17 +172,6 @@ export class Conversation {
     this.#view.removeQuestion(id);
     this.#composer.restore(this.#questions.takeBack(id));
     this.#composer.focus();
-  }
-
-  /** Show another branch. @param {string} id of its first message that is not shown */
-  async #showSibling(id) {
-    const url = `${this.#page.urls.conversations}${this.#state.conversation}/`;
-    try {
-      await change("PATCH", url, { csrfToken: this.#csrfToken, body: { leaf: id } });
-      location.reload();
-    } catch {
-      toast(say("change_failed"));
-    }
   }
 
   #stopAnswers() {

@@ -9,7 +9,7 @@ import { on } from "./dom.js";
  * @typedef {import("./view_window.js").Point} Point
  * @typedef {{onZoom(factor: number, point: Point): void, onMove(by: Point): void,
  *   onTwice(point: Point): void, isPointing(): boolean, onPointing(from: Point, to: Point): void,
- *   onPointed(from: Point, to: Point): void, onTap(target: EventTarget | null): void}} Handlers
+ *   onTap(target: EventTarget | null): void}} Handlers
  */
 
 const WHEEL_STEP = 0.0016; // a notch of 120 zooms by a fifth
@@ -70,7 +70,7 @@ export class Gestures {
     if (!this.#forget(event.pointerId) || !start) return;
     const point = this.#pointOf(event);
     const isTap = Math.hypot(point.x - start.x, point.y - start.y) < TAP_PX;
-    if (this.#handlers.isPointing()) this.#handlers.onPointed(start, isTap ? start : point);
+    if (this.#handlers.isPointing()) this.#handlers.onPointing(start, isTap ? start : point);
     else if (isTap) this.#handlers.onTap(document.elementFromPoint(event.clientX, event.clientY));
   }
 

@@ -5,41 +5,32 @@
 
 import { find, on, onWithin, setText } from "./dom.js";
 import { say } from "./texts.js";
-import { WHOLE, moved, zoomed } from "./view_window.js";
+import { regionBetween } from "./region.js";
+import { WHOLE, moved, shareAt, zoomed } from "./view_window.js";
+import { ARROWS, KEYS } from "./viewer_keys.js";
 import { ViewerPane } from "./viewer_pane.js";
+import { ViewerPointer } from "./viewer_pointer.js";
 
 /**
  * @typedef {import("./transcript_pictures.js").Picture} Picture
  * @typedef {import("./view_window.js").Point} Point
+ * @typedef {{pictures(): Picture[],
+ *   onAsk(region: import("./region.js").Region, picture: SeenPicture): void,
+ *   onCrop(picture: Blob): void}} ViewerOptions
+ * @typedef {{number: number, count: number, width: number, height: number}} SeenPicture `number` of
+ *   `count` in the conversation; its size in its own pixels
  */
 
 const ZOOM_STEP = 1.25;
 const TWICE_ZOOM = 3;
 const MOVE_STEP_PX = 60;
 const MIDDLE = { x: 0, y: 0 };
-/** @type {Record<string, string>} */
-const KEYS = {
-  "+": "zoom-in",
-  "=": "zoom-in",
-  "-": "zoom-out",
-  0: "whole",
-  PageUp: "previous",
-  PageDown: "next",
-  s: "beside",
-  b: "blink",
-};
-/** @type {Record<string, Point>} */
-const ARROWS = {
-  ArrowLeft: { x: -1, y: 0 },
-  ArrowRight: { x: 1, y: 0 },
-  ArrowUp: { x: 0, y: -1 },
-  ArrowDown: { x: 0, y: 1 },
-};
 
 export class Viewer {
   #dialog;
   #options;
   #panes;
+  #pointer;
   /** @type {Picture[]} */
   #pictures = [];
   #index = 0;
@@ -47,17 +38,19 @@ export class Viewer {
   #window = WHOLE;
   #isBeside = false;
 
-  /** @param {HTMLDialogElement} dialog @param {{pictures(): Picture[]}} options */
+  /** @param {HTMLDialogElement} dialog @param {ViewerOptions} options */
   constructor(dialog, options) {
     this.#dialog = dialog;
     this.#options = options;
     this.#panes = [this.#makePane(), this.#makePane()];
     find("panes", dialog).append(...this.#panes.map(({ element }) => element));
+    this.#pointer = this.#makePointer();
     const actions = this.#actions();
     onWithin(dialog, "click", "viewer-action", ({ dataset }) => actions[dataset.viewerAction]());
     on(dialog, "keydown", (event) => this.#pressed(event, actions));
-    on(dialog, "close", () => this.#panes.forEach((pane) => pane.clear()));
-    on(window, "resize", () => dialog.open && this.#draw());
+    on(dialog, "close", () => this.#closed());
+    // The window's size changes, and the region's tools take a row.
+    new ResizeObserver(() => dialog.open && this.#draw()).observe(find("panes", dialog));
   }
 
   /** Show a picture of the conversation. @param {string} id */
@@ -79,8 +72,26 @@ export class Viewer {
       whole: () => this.#look(WHOLE),
       beside: () => this.#toggleBeside(),
       blink: () => this.#blink(),
+      point: () => this.#togglePointing(),
       close: () => this.#dialog.close(),
     };
+  }
+
+  #makePointer() {
+    return new ViewerPointer(this.#dialog, {
+      sheet: () => this.#panes[0].sheet,
+      image: () => this.#panes[0].image,
+      onAsk: (region) => {
+        const { naturalWidth: width, naturalHeight: height } = this.#panes[0].image;
+        const count = this.#pictures.length;
+        this.#dialog.close();
+        this.#options.onAsk(region, { number: this.#index + 1, count, width, height });
+      },
+      onCrop: (picture) => {
+        this.#dialog.close();
+        this.#options.onCrop(picture);
+      },
+    });
   }
 
   #makePane() {
@@ -90,9 +101,8 @@ export class Viewer {
         onMove: (by) => this.#move(by),
         onTwice: (point) => this.#zoom(this.#window.scale > 1 ? 0 : TWICE_ZOOM, point),
         onTap: (target) => target === pane.element && this.#dialog.close(),
-        isPointing: () => false,
-        onPointing: () => {},
-        onPointed: () => {},
+        isPointing: () => this.#pointer.isOn,
+        onPointing: (from, to) => this.#point(from, to),
       },
       () => this.#draw(),
     );
@@ -102,6 +112,7 @@ export class Viewer {
   /** @param {KeyboardEvent} event @param {Record<string, () => void>} actions */
   #pressed(event, actions) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (this.#pointer.pressed(event)) return;
     const action = KEYS[event.key];
     const arrow = ARROWS[event.key];
     if (!action && !arrow) return;
@@ -111,23 +122,46 @@ export class Viewer {
     else if (arrow.x) this.#go(this.#index + arrow.x);
   }
 
+  #togglePointing() {
+    this.#isBeside = false;
+    this.#draw();
+    this.#pointer.toggle();
+    if (this.#pointer.isOn) this.#dialog.focus();
+  }
+
+  /** @param {Point} from @param {Point} to both from the pane's middle */
+  #point(from, to) {
+    const bounds = this.#panes[0].bounds(this.#paneSize);
+    if (!bounds) return;
+    const [start, end] = [from, to].map((point) => shareAt(this.#window, point, bounds));
+    this.#pointer.show(regionBetween(start, end));
+  }
+
+  #closed() {
+    this.#pointer.end();
+    this.#panes.forEach((pane) => pane.clear());
+  }
+
   /** @param {number} index beyond the last comes the first */
   #go(index) {
     const count = this.#pictures.length;
     this.#index = (index + count) % count;
     this.#other = (this.#index + 1) % count;
     this.#window = WHOLE;
+    this.#pointer.end();
     this.#draw();
   }
 
   #toggleBeside() {
     if (this.#pictures.length < 2) return;
+    this.#pointer.end();
     this.#isBeside = !this.#isBeside;
     this.#look(WHOLE);
   }
 
   /** Show the other picture through the same window: what differs jumps to the eye. */
   #blink() {
+    this.#pointer.end();
     [this.#index, this.#other] = [this.#other, this.#index];
     this.#panes.reverse(); // Both are loaded: nothing flickers.
     this.#draw();
