@@ -90,6 +90,7 @@ def _page_data(request: HttpRequest, conversation: Conversation | None) -> dict[
             "sidebar": reverse("chat:conversations"),
             "login": reverse("account_login"),
             "images": "/api/images/",
+            "replies": "/api/replies/",
             "conversations": "/api/conversations/",
             "socket": "/ws/chat/",
         },

@@ -58,3 +58,19 @@ def test_a_question_is_edited_with_its_picture_and_the_draft_comes_back(alice: C
     expect(alice.questions.locator("[data-text]")).to_have_text(["What colour is it?"])
     alice.page.get_by_role("button", name="Earlier version").click()
     expect(alice.questions.locator("[data-text]")).to_have_text(["What is this?"])
+
+
+def test_an_answer_is_judged_and_the_judgement_stays(alice: ChatPage) -> None:
+    alice.ask("What is this?")
+    alice.expect_answered()
+    bad = alice.page.get_by_role("button", name="Bad answer")
+    bad.click()
+    expect(bad).to_have_attribute("aria-pressed", "true")
+    alice.page.get_by_label("What about the answer?").fill("It is blue.")
+    alice.shot("feedback")
+    alice.page.keyboard.press("Enter")
+    expect(alice.page.locator("[data-toasts]")).to_have_text("Thank you.")
+    alice.reload()
+    expect(bad).to_have_attribute("aria-pressed", "true")
+    alice.page.get_by_role("button", name="Good answer").click()
+    expect(bad).to_have_attribute("aria-pressed", "false")

@@ -29,6 +29,7 @@ CALLS = {
     ("post", "/api/conversations/{conversation_id}/turns/"),
     ("get", "/api/replies/{reply_id}/events/"),
     ("post", "/api/replies/{reply_id}/stop/"),
+    ("post", "/api/replies/{reply_id}/feedback/"),
 }
 
 
