@@ -37,7 +37,7 @@ def message_for(user: Owner, message_id: uuid.UUID) -> Message:
     Raises:
         ChatError: message_not_found.
     """
-    messages = Message.objects.visible_to(user).select_related("conversation", "reply")
+    messages = Message.objects.visible_to(user).select_related("conversation", "reply__feedback")
     found = messages.filter(pk=message_id).first()
     if found is None:
         raise ChatError(ErrorCode.MESSAGE_NOT_FOUND)

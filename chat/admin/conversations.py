@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.db.models import Count, OuterRef, Q, Subquery
 from django.utils.translation import gettext_lazy as _
 
-from chat.admin.filters import DemoFilter, StateFilter
+from chat.admin.filters import DemoFilter, FeedbackFilter, StateFilter
 from chat.admin.read_only import ReadOnlyAdmin
 from chat.admin.transcript import transcript
 from chat.models import Conversation, Message, Reply
@@ -25,7 +25,7 @@ class ConversationAdmin(ReadOnlyAdmin[Conversation]):
 
     list_display = ("heading", "owner", "turns", "active_at", "is_generating", "answered_by")
     list_display_links = ("heading",)
-    list_filter = (StateFilter, DemoFilter)
+    list_filter = (StateFilter, DemoFilter, FeedbackFilter)
     list_select_related = ("owner",)
     date_hierarchy = "active_at"
     # What is really searched stands in `get_search_results`; without this there is no field.

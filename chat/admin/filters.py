@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext_lazy as _
 
-from chat.models import Conversation, Reply
+from chat.models import Conversation, Feedback, Reply
 
 if TYPE_CHECKING:
     from typing import Any
@@ -49,6 +49,15 @@ class StateFilter(_ReplyFilter):
     parameter_name = "reply"
     field = "state"
     choices_of_field = tuple(Reply.State.choices)
+
+
+class FeedbackFilter(_ReplyFilter):
+    """By what people think of any answer."""
+
+    title = _("feedback")
+    parameter_name = "feedback"
+    field = "feedback__value"
+    choices_of_field = tuple((str(value), label) for value, label in Feedback.Value.choices)
 
 
 class DemoFilter(_ReplyFilter):

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
     from django.utils.safestring import SafeString
 
+    from chat.models import Feedback
+
 
 @admin.register(Reply)
 class ReplyAdmin(UndeletableAdmin[Reply]):
@@ -33,8 +35,9 @@ class ReplyAdmin(UndeletableAdmin[Reply]):
         "model",
         "finish_reason",
         "error_code",
+        "judgement",
     )
-    list_filter = ("state", "is_demo", "finish_reason", "error_code")
+    list_filter = ("state", "is_demo", "finish_reason", "error_code", "feedback__value")
     date_hierarchy = "queued_at"
     ordering = ("-queued_at", "pk")
     search_fields = ("lease_owner", "model", "message__conversation__owner__username")
@@ -57,12 +60,14 @@ class ReplyAdmin(UndeletableAdmin[Reply]):
         "options",
         "usage",
         "timings",
+        "judgement",
+        "comment",
     )
-    readonly_fields = ("conversation", "age")
+    readonly_fields = ("conversation", "age", "judgement", "comment")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Reply]:
         """Leave the long fields in the database."""
-        replies = super().get_queryset(request).select_related("message")
+        replies = super().get_queryset(request).select_related("message", "feedback")
         return replies.defer("text", "token_ids", "message__text")
 
     @admin.display(description=_("age"), ordering="queued_at")
@@ -70,6 +75,18 @@ class ReplyAdmin(UndeletableAdmin[Reply]):
         """Show the seconds since it was queued, or those it took to its end."""
         age = (reply.ended_at or timezone.now()) - reply.queued_at
         return f"{age.total_seconds():.1f} s"
+
+    @admin.display(description=_("feedback"), ordering="feedback__value")
+    def judgement(self, reply: Reply) -> str:
+        """Show what its person thinks of the answer."""
+        feedback: Feedback | None = getattr(reply, "feedback", None)
+        return str(feedback) if feedback else ""
+
+    @admin.display(description=_("comment"))
+    def comment(self, reply: Reply) -> str:
+        """Show why; only on the reply's own page."""
+        feedback: Feedback | None = getattr(reply, "feedback", None)
+        return feedback.comment if feedback else ""
 
     @admin.display(description=_("conversation"))
     def conversation(self, reply: Reply) -> SafeString:

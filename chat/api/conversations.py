@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.http import content_disposition_header
 from ninja import Query, Router, Schema, Status
 from ninja.responses import codes_4xx
-from pydantic import AfterValidator, ConfigDict, Field, StrictBool
+from pydantic import ConfigDict, Field, StrictBool
 
 from chat import access, export
 from chat.api.auth import person
 from chat.api.errors import ErrorOut
 from chat.api.frames import MESSAGE_BODY
+from chat.api.texts import Text
 from chat.api.turns import TURN_RESPONSES, start_turn
 from chat.errors import ChatError, ErrorCode
 from chat.models import Conversation, Image, Message, Reply
@@ -29,16 +30,6 @@ MAX_QUERY_CHARS = 200
 MAX_PAGE = 100_000
 ExportFormat = Literal["md", "json", "html"]
 EXPORTED = {"md": "text/markdown; charset=utf-8", "html": "text/html; charset=utf-8"}
-
-
-def _storable(text: str) -> str:
-    """Refuse what neither PostgreSQL nor UTF-8 can hold."""
-    if "\x00" in text or any("\ud800" <= char <= "\udfff" for char in text):
-        raise ValueError("holds characters that are not text")
-    return text
-
-
-Text = Annotated[str, AfterValidator(_storable)]
 
 
 class ConversationSearch(Schema):

@@ -1,26 +1,30 @@
-"""Replies without a socket: follow one as Server-Sent Events, stop it."""
+"""Replies without a socket: follow one as Server-Sent Events, stop it, judge it."""
 
 from __future__ import annotations
 
 import uuid
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest, StreamingHttpResponse
 from django.utils import translation
 from ninja import Query, Router, Schema, Status
 from ninja.params.functions import Header
 from ninja.responses import codes_4xx
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from chat import access
 from chat.api.auth import person
 from chat.api.errors import ErrorOut
 from chat.api.frames import STOP_BODY, read_frame
+from chat.api.texts import Text
 from chat.api.turns import TURN_RESPONSES
 from chat.generation import continuing, local
+from chat.models import Feedback
+from chat.models.feedback import COMMENT_MAX_CHARS
 from chat.protocol import MAX_OFFSET, ContinueFrame, read_stop
 from chat.reply_cursor import ReplyCursor
 from chat.reply_stream import ReplyStream, Session
+from chat.services import feedback
 
 router = Router(tags=["replies"])
 
@@ -39,6 +43,15 @@ class Place(Schema):
     """Where in the reply's text to begin."""
 
     offset: int = Field(0, ge=0, le=MAX_OFFSET)
+
+
+class Judgement(Schema):
+    """What one thinks of an answer."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    value: Literal[1, -1]
+    comment: Text = Field("", max_length=COMMENT_MAX_CHARS)
 
 
 @router.get("/{reply_id}/events/", response={codes_4xx: ErrorOut}, openapi_extra=EVENTS)
@@ -83,3 +96,11 @@ def stop(request: HttpRequest, reply_id: uuid.UUID) -> Status[Any]:
     frame = read_frame(request, read_stop, reply=str(reply_id))
     local.stop(person(request), frame.reply, seen_offset=frame.seen)
     return Status(202, None)
+
+
+@router.post("/{reply_id}/feedback/", response={204: None, codes_4xx: ErrorOut})
+def judge(request: HttpRequest, reply_id: uuid.UUID, judgement: Judgement) -> Status[None]:
+    """Say what one thinks of an answer, in the place of what one said before."""
+    reply = access.reply_for(person(request), reply_id)
+    feedback.give(reply, Feedback.Value(judgement.value), judgement.comment)
+    return Status(204, None)

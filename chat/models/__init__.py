@@ -1,8 +1,9 @@
-"""What is kept: conversations, their messages, the replies being written, the pictures."""
+"""What is kept: conversations, messages, the replies being written, feedback, pictures."""
 
 from chat.models.conversation import Conversation
+from chat.models.feedback import Feedback
 from chat.models.image import Image
 from chat.models.message import Message, MessageImage
 from chat.models.reply import Reply
 
-__all__ = ["Conversation", "Image", "Message", "MessageImage", "Reply"]
+__all__ = ["Conversation", "Feedback", "Image", "Message", "MessageImage", "Reply"]

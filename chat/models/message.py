@@ -26,7 +26,11 @@ class MessageQuerySet(models.QuerySet["Message"]):
         """Order by time and load replies and pictures along: 2 queries for any length."""
         placed = MessageImage.objects.select_related("image").order_by("position")
         pictures = models.Prefetch("messageimage_set", queryset=placed)
-        return self.select_related("reply").prefetch_related(pictures).order_by("created_at", "id")
+        return (
+            self.select_related("reply__feedback")
+            .prefetch_related(pictures)
+            .order_by("created_at", "id")
+        )
 
 
 class Message(models.Model):

@@ -44,9 +44,13 @@ def _answer_texts() -> dict[str, str]:
         "answer_failed": _("The answer failed: {reason}"),
         "copied": _("Copied"),
         "not_connected": _("There is no connection at the moment. Try again when it is back."),
+        "feedback_thanks": _("Thank you."),
         "copy_failed": _("Copying is not allowed here."),
         "seconds": _("{seconds} s"),
         "mark_unnamed": _("Place {number}"),
+        "picture_number": _("Picture {number}"),
+        "cut_name": _("part of the picture"),
+        "picture_count": _("{number} of {count}"),
     }
 
 

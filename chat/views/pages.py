@@ -30,6 +30,7 @@ STYLESHEETS = tuple(
         "attachments",
         "welcome",
         "dialogs",
+        "viewer",
     )
 )
 # Named here so that the browser asks for all of them at once, not one import after another.
@@ -90,6 +91,7 @@ def _page_data(request: HttpRequest, conversation: Conversation | None) -> dict[
             "login": reverse("account_login"),
             "api": "/api/",
             "images": "/api/images/",
+            "replies": "/api/replies/",
             "conversations": "/api/conversations/",
             "socket": "/ws/chat/",
         },

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from django.utils.safestring import SafeString
 
-    from chat.models import Image
+    from chat.models import Feedback, Image
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +75,13 @@ class AnswerCard:
     completion_tokens: int = 0
     first_token_s: float = 0
     tokens_per_s: float = 0
+    judgement: int = 0  # 1 good, -1 bad, 0 none
+    comment: str = ""
 
     @classmethod
     def of(cls, reply: Reply) -> AnswerCard:
         """Read a stored reply."""
+        feedback: Feedback | None = getattr(reply, "feedback", None)
         return cls(
             state=reply.state,
             text=reply.text,
@@ -90,6 +93,8 @@ class AnswerCard:
             completion_tokens=reply.usage.get("completion_tokens") or 0,
             first_token_s=(reply.timings.get("first_token_ms") or 0) / 1000,
             tokens_per_s=reply.timings.get("tokens_per_s") or 0,
+            judgement=feedback.value if feedback else 0,
+            comment=feedback.comment if feedback else "",
         )
 
     @property

@@ -111,7 +111,7 @@ def test_marks_are_there_after_a_reload_and_for_a_later_question(alice: ChatPage
     alice.reload()
     expect(marks(alice)).to_have_count(6)
     marks(alice).nth(1).click()
-    expect(alice.page.locator("[data-lightbox-image]")).to_have_js_property("naturalWidth", 256)
+    expect(alice.page.locator("[data-viewer-image]").first).to_have_js_property("naturalWidth", 256)
 
 
 def test_an_answer_without_a_picture_draws_nothing(alice: ChatPage) -> None:

@@ -32,11 +32,11 @@ def test_picture_opens_in_full_and_closes_by_keyboard(alice: ChatPage) -> None:
     thumbnail = alice.questions.locator("[data-picture]")
     thumbnail.focus()
     alice.page.keyboard.press("Enter")
-    expect(alice.page.locator("[data-lightbox]")).to_be_visible()
-    expect(alice.page.locator("[data-lightbox-image]")).to_have_js_property("naturalWidth", 256)
-    alice.shot("lightbox")
+    expect(alice.page.locator("[data-viewer]")).to_be_visible()
+    expect(alice.page.locator("[data-viewer-image]").first).to_have_js_property("naturalWidth", 256)
+    alice.shot("viewer")
     alice.page.keyboard.press("Escape")
-    expect(alice.page.locator("[data-lightbox]")).to_be_hidden()
+    expect(alice.page.locator("[data-viewer]")).to_be_hidden()
     expect(thumbnail).to_be_focused()
 
 

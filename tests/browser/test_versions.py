@@ -75,3 +75,19 @@ def test_a_stopped_answer_is_gone_on_with_in_every_tab(alice: ChatPage) -> None:
         tab.expect_answered()
         expect(tab.answers.locator("[data-note]")).to_be_hidden()
         assert tab.answer_text().inner_text().startswith(shown.strip())
+
+
+def test_an_answer_is_judged_and_the_judgement_stays(alice: ChatPage) -> None:
+    alice.ask("What is this?")
+    alice.expect_answered()
+    bad = alice.page.get_by_role("button", name="Bad answer")
+    bad.click()
+    expect(bad).to_have_attribute("aria-pressed", "true")
+    alice.page.get_by_label("What about the answer?").fill("It is blue.")
+    alice.shot("feedback")
+    alice.page.keyboard.press("Enter")
+    expect(alice.page.locator("[data-toasts]")).to_have_text("Thank you.")
+    alice.reload()
+    expect(bad).to_have_attribute("aria-pressed", "true")
+    alice.page.get_by_role("button", name="Good answer").click()
+    expect(bad).to_have_attribute("aria-pressed", "false")

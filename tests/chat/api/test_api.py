@@ -34,6 +34,7 @@ CALLS = {
     ("post", "/api/replies/{reply_id}/continue/"),
     ("get", "/api/replies/{reply_id}/events/"),
     ("post", "/api/replies/{reply_id}/stop/"),
+    ("post", "/api/replies/{reply_id}/feedback/"),
 }
 
 

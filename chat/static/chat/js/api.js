@@ -13,7 +13,7 @@ export class ApiError extends Error {
 
 /**
  * Change something.
- * @param {"PATCH" | "DELETE"} method
+ * @param {"POST" | "PATCH" | "DELETE"} method
  * @param {string} url
  * @param {{csrfToken: string, body?: unknown}} options
  */

@@ -71,6 +71,16 @@ export class Composer {
     this.focus();
   }
 
+  /** Put words in at the cursor, apart from what stands there. @param {string} text */
+  insert(text) {
+    const { value, selectionStart: start, selectionEnd: end } = this.#textarea;
+    const before = start > 0 && !/\s$/.test(value.slice(0, start)) ? " " : "";
+    const after = /^\s/.test(value.slice(end)) ? "" : " ";
+    this.#textarea.setRangeText(before + text + after, start, end, "end");
+    this.#changed();
+    this.focus();
+  }
+
   /** Take pictures. @param {Iterable<File>} files */
   addPictures(files) {
     this.#attachments.add(files);

@@ -4,19 +4,19 @@
  */
 
 import { Announcer } from "./announce.js";
-import { change } from "./api.js";
+import { showBranch } from "./branches.js";
 import { browserSocket } from "./browser_socket.js";
 import { Composer } from "./composer.js";
 import { ConnectionView } from "./connection_view.js";
-import { cookie, find, openStorage } from "./dom.js";
+import { cookie, find } from "./dom.js";
 import { watchCopyButtons } from "./copy.js";
 import * as rules from "./conversation_state.js";
-import { openPicture } from "./dialogs.js";
 import { GroundingView } from "./grounding_view.js";
 import { watchMessageActions } from "./message_actions.js";
 import { MessageView } from "./message_view.js";
-import { Drafts, Outbox } from "./outbox.js";
+import { Drafts, Outbox, openStorage } from "./outbox.js";
 import { moveTo, showTitle, showWelcome } from "./page_head.js";
+import { watchPictures } from "./point_back.js";
 import { continueFrame, openFrame, regenerateFrame, resumeFrame, stopFrame } from "./protocol.js";
 import { Questions } from "./questions.js";
 import { Follower } from "./scroll.js";
@@ -35,6 +35,7 @@ export class Conversation {
   #socket;
   #view;
   #grounding;
+  #viewer;
   #loader;
   #composer;
   #follower;
@@ -56,9 +57,14 @@ export class Conversation {
     const list = find("messages");
     this.#view = new MessageView(list, page.urls.images);
     this.#grounding = new GroundingView(list, {
-      answerer: () => ({ model: this.#state.info?.model ?? "", detail: page.pixels }),
+      answerer: () => this.#answerer,
       toast,
-      onOpen: ({ url }) => openPicture(url),
+      onOpen: ({ id }) => this.#viewer.open(id),
+    });
+    this.#viewer = watchPictures(list, {
+      answerer: () => this.#answerer,
+      insert: (text) => this.#composer.insert(text),
+      addPictures: (files) => this.addPictures(files),
     });
     this.#loader = new TurnLoader(page.urls.home, this.#view);
     this.#follower = new Follower(find("scroller"), find("transcript-inner"), find("to-end"));
@@ -77,7 +83,7 @@ export class Conversation {
       regenerate: (id) => this.#send(regenerateFrame(id)),
       goOn: (id) => this.#send(continueFrame(id)) && this.#update(rules.continueReply(this.#state, id)),
       edit: (question) => this.#composer.edit(question),
-      show: (id) => this.#showSibling(id),
+      show: (leaf) => showBranch(this.#conversationUrl, { leaf, csrfToken: this.#csrfToken, toast }),
     });
   }
 
@@ -143,6 +149,15 @@ export class Conversation {
     });
   }
 
+  /** Whose coordinates the next answer will have, and those that name no model. */
+  get #answerer() {
+    return { model: this.#state.info?.model ?? "", detail: this.#page.pixels };
+  }
+
+  get #conversationUrl() {
+    return `${this.#page.urls.conversations}${this.#state.conversation}/`;
+  }
+
   get #csrfToken() {
     return cookie(this.#page.csrf_cookie);
   }
@@ -165,17 +180,6 @@ export class Conversation {
     const isSent = this.#socket.send(frame);
     if (!isSent) toast(say("not_connected"));
     return isSent;
-  }
-
-  /** Show another branch. @param {string} id of its first message that is not shown */
-  async #showSibling(id) {
-    const url = `${this.#page.urls.conversations}${this.#state.conversation}/`;
-    try {
-      await change("PATCH", url, { csrfToken: this.#csrfToken, body: { leaf: id } });
-      location.reload();
-    } catch {
-      toast(say("change_failed"));
-    }
   }
 
   #stopAnswers() {

@@ -76,6 +76,16 @@ export function toShares(values, { size }) {
   return values.map((value, i) => within(value / (i % 2 ? size.height : size.width)));
 }
 
+/**
+ * Shares of the picture as a model's coordinates, in whole numbers.
+ * @param {number[]} shares x, y or x1, y1, x2, y2
+ * @param {CoordinateSpace} space
+ * @returns {number[]}
+ */
+export function fromShares(shares, { size }) {
+  return shares.map((share, i) => Math.round(within(share) * (i % 2 ? size.height : size.width)));
+}
+
 /** @param {number} share */
 function within(share) {
   return Math.min(1, Math.max(0, share));

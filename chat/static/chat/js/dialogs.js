@@ -1,8 +1,8 @@
 /**
- * The dialogs: rename, delete, and the picture in full. Owns their elements.
+ * The dialogs: rename and delete. Owns their elements.
  */
 
-import { find, on, onWithin, setText } from "./dom.js";
+import { find, on, setText } from "./dom.js";
 import { say } from "./texts.js";
 
 /**
@@ -43,23 +43,4 @@ export function askDelete(title) {
   const dialog = find("delete-dialog");
   setText(find("delete-title", dialog), say("delete_question", { title }));
   return ask(dialog);
-}
-
-/** Open a picture in full. @param {string} url */
-export function openPicture(url) {
-  find("lightbox-image").src = url;
-  find("lightbox").showModal();
-}
-
-/**
- * Open pictures of the transcript in full when they are clicked.
- * @param {Element} list
- */
-export function watchPictures(list) {
-  const dialog = find("lightbox");
-  const image = find("lightbox-image", dialog);
-  onWithin(list, "click", "picture", (button) => openPicture(button.dataset.full));
-  // Anything but the picture closes it; the browser gives the focus back to the thumbnail.
-  on(dialog, "click", (event) => event.target !== image && dialog.close());
-  on(dialog, "close", () => image.removeAttribute("src"));
 }

@@ -80,12 +80,3 @@ export function cookie(name) {
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
-
-/** The browser's storage; null where it is forbidden. @returns {Storage | null} */
-export function openStorage() {
-  try {
-    return window.localStorage;
-  } catch {
-    return null;
-  }
-}

@@ -14,7 +14,7 @@ import { say } from "./texts.js";
 /**
  * @typedef {import("./grounding.js").Mark} Mark
  * @typedef {import("./grounding_export.js").PlacedMark} PlacedMark
- * @typedef {{id: string, url: string}} Picture
+ * @typedef {import("./transcript_pictures.js").Picture} Picture
  * @typedef {{toast(text: string): void, onHover(mark: Mark | null): void,
  *   onOpen(picture: Picture): void}} FigureOptions
  */

@@ -7,6 +7,7 @@ import { find, on } from "./dom.js";
 import { GroundedFigure } from "./grounded_figure.js";
 import { GroundingParser } from "./grounding.js";
 import { highlight, rangeAt, rangesOf } from "./mark_text.js";
+import { picturesOfEach } from "./transcript_pictures.js";
 
 /**
  * @typedef {import("./grounding.js").Mark} Mark
@@ -133,11 +134,6 @@ export class GroundingView {
  */
 function picturesBefore(list, answer) {
   const messages = [...list.children];
-  const questions = messages.slice(0, messages.indexOf(answer)).map((message) =>
-    [...message.querySelectorAll("[data-picture]")].map((place) => ({
-      id: /** @type {any} */ (place).dataset.picture,
-      url: /** @type {any} */ (place).dataset.full,
-    })),
-  );
+  const questions = picturesOfEach(messages.slice(0, messages.indexOf(answer)));
   return { all: questions.flat(), asked: questions.findLast(({ length }) => length > 0)?.[0] };
 }

@@ -5,19 +5,24 @@
 
 import { Conversation } from "./conversation.js";
 import { watchDrawer } from "./drawer.js";
-import { watchPictures } from "./dialogs.js";
-import { find, on, readData } from "./dom.js";
+import { cookie, find, on, readData } from "./dom.js";
+import { watchFeedback } from "./feedback.js";
 import { closeWhenChosen } from "./page_head.js";
 import { watchShortcuts } from "./shortcuts.js";
 import { setTexts } from "./texts.js";
 import { watchTheme } from "./theme.js";
+import { toast } from "./toasts.js";
 
 const page = readData("page-data");
 setTexts(page.texts, document.documentElement.lang);
 watchTheme(document.body);
 watchDrawer();
-watchPictures(find("messages"));
 closeWhenChosen(find("export-list"));
+watchFeedback(find("messages"), {
+  url: (reply) => `${page.urls.replies}${reply}/feedback/`,
+  csrfToken: () => cookie(page.csrf_cookie),
+  toast,
+});
 const conversation = new Conversation(page);
 watchShortcuts(conversation);
 conversation.start();

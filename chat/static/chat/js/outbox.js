@@ -6,6 +6,15 @@
 
 /** @typedef {import("./protocol.js").Turn} Turn */
 
+/** @returns {Storage | null} null where the browser forbids it */
+export function openStorage() {
+  try {
+    return globalThis.localStorage;
+  } catch {
+    return null;
+  }
+}
+
 const KEPT_TURNS = 20;
 const KEPT_DRAFTS = 50;
 

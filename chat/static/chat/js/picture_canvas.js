@@ -11,6 +11,8 @@ import { colourOf } from "./mark_layer.js";
 const COLOURS = ["#c2410c", "#0f6b5c", "#1d4ed8", "#a21caf", "#b91c1c", "#4d7c0f", "#6d28d9", "#0e7490"];
 const MIN_LINE_PX = 2;
 const LINE_SHARE = 1 / 300;
+const PNG_PIXELS = 2 ** 20;
+const JPEG_QUALITY = 0.95;
 
 /**
  * The picture with its marks, as a PNG.
@@ -32,6 +34,23 @@ export function withMarks(image, placed) {
     if (mark.label) drawLabel(context, mark.label, { x: x1, y: y1, line });
   });
   return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
+}
+
+/**
+ * A part of a picture in the picture's own pixels: a PNG, or a JPEG where a PNG would be huge.
+ * @param {HTMLImageElement} image
+ * @param {number[]} shares x1, y1, x2, y2
+ * @returns {Promise<Blob | null>}
+ */
+export function cropped(image, shares) {
+  const sizes = [image.naturalWidth, image.naturalHeight];
+  const [x1, y1] = [0, 1].map((i) => Math.floor(shares[i] * sizes[i]));
+  const [x2, y2] = [0, 1].map((i) => Math.ceil(shares[i + 2] * sizes[i]));
+  const [width, height] = [Math.max(1, x2 - x1), Math.max(1, y2 - y1)];
+  const { canvas, context } = newCanvas(width, height);
+  context.drawImage(image, x1, y1, width, height, 0, 0, width, height);
+  const type = width * height > PNG_PIXELS ? "image/jpeg" : "image/png";
+  return new Promise((resolve) => canvas.toBlob(resolve, type, JPEG_QUALITY));
 }
 
 /** Hand a file to the person. @param {Blob} blob @param {string} name */
