@@ -379,6 +379,7 @@ class ConversationFrame(ServerFrame):
     title: str
     active_at: str
     is_generating: bool
+    is_unread: bool = False
     is_deleted: bool = False
     # The newest turn, so that another tab can load what it has not seen.
     message: uuid.UUID | None = None

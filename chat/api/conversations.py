@@ -47,6 +47,7 @@ class ConversationOut(Schema):
     pinned: bool
     archived: bool
     is_generating: bool
+    unread: bool
     created_at: datetime
     active_at: datetime
 
@@ -75,6 +76,7 @@ class ConversationChange(Schema):
     title: Text | None = None
     pinned: StrictBool | None = None
     archived: StrictBool | None = None
+    unread: StrictBool | None = None
     leaf: uuid.UUID | None = None
 
 
@@ -150,7 +152,7 @@ def show(request: HttpRequest, conversation_id: uuid.UUID) -> dict[str, Any]:
 def change(
     request: HttpRequest, conversation_id: uuid.UUID, wanted: ConversationChange
 ) -> dict[str, Any]:
-    """Rename, pin or archive a conversation, or show the branch that goes through a message."""
+    """Rename, pin, archive or mark a conversation, or show the branch through a message."""
     conversation = access.conversation_for(person(request), conversation_id)
     if wanted.title is not None:  # first: it alone can be refused
         conversations.rename(conversation, wanted.title)
@@ -158,6 +160,8 @@ def change(
         conversations.set_pinned(conversation, is_pinned=wanted.pinned)
     if wanted.archived is not None:
         conversations.set_archived(conversation, is_archived=wanted.archived)
+    if wanted.unread is not None:
+        conversations.set_unread(conversation, is_unread=wanted.unread)
     if wanted.leaf is not None:
         conversations.show(conversation, _message_in(conversation, wanted.leaf))
     return _card(conversation)
@@ -222,6 +226,7 @@ def _card(conversation: Conversation) -> dict[str, Any]:
         "pinned": conversation.pinned_at is not None,
         "archived": conversation.archived_at is not None,
         "is_generating": _is_generating(conversation),
+        "unread": conversation.is_unread,
         "created_at": conversation.created_at,
         "active_at": conversation.active_at,
     }

@@ -11,6 +11,7 @@ from chat.generation.relay import EVERYONE, relay, reply_group, user_group
 from chat.generation.waiting import waiting_statuses
 from chat.models import Conversation, Reply
 from chat.protocol import ConversationFrame
+from chat.services import conversations
 
 if TYPE_CHECKING:
     import uuid
@@ -33,6 +34,7 @@ def stage_changed(reply_id: uuid.UUID, status: dict[str, Any]) -> None:
 def reply_ended(reply_id: uuid.UUID) -> None:
     """Tell the followers to read the end, and the person's tabs that it is no longer written."""
     relay.send(reply_group(reply_id), {"type": "reply.ended", "reply": str(reply_id)})
+    conversations.mark_unread(reply_id)
     conversation = Conversation.objects.filter(messages=reply_id).first()
     if conversation is not None:
         conversation_changed(conversation)
@@ -65,6 +67,7 @@ def conversation_card(
         title=conversation.title,
         active_at=conversation.active_at.isoformat(),
         is_generating=Reply.objects.open().filter(message__conversation=conversation).exists(),
+        is_unread=conversation.is_unread,
         message=message,
         reply=reply,
     )

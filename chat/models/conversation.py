@@ -69,6 +69,8 @@ class Conversation(models.Model):
     )
     pinned_at = models.DateTimeField(_("pinned at"), null=True, blank=True)
     archived_at = models.DateTimeField(_("archived at"), null=True, blank=True)
+    # An answer has ended that its person has not looked at yet, in any tab.
+    is_unread = models.BooleanField(_("unread"), default=False)
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
     active_at = models.DateTimeField(_("last activity"), default=timezone.now)
 

@@ -105,6 +105,23 @@ def set_archived(conversation: Conversation, *, is_archived: bool) -> Conversati
     return _save(conversation, "archived_at")
 
 
+def mark_unread(message_id: uuid.UUID) -> None:
+    """Note that the answer in this place has ended, unless it was stopped or goes on: 1 query."""
+    ended = (Reply.State.DONE, Reply.State.FAILED)
+    answered = Conversation.objects.filter(
+        messages__pk=message_id, messages__reply__state__in=ended
+    )
+    Conversation.objects.filter(pk__in=answered.values("pk")).update(is_unread=True)
+
+
+def set_unread(conversation: Conversation, *, is_unread: bool) -> Conversation:
+    """Mark the conversation for its person, or note that it was looked at."""
+    if conversation.is_unread == is_unread:
+        return conversation
+    conversation.is_unread = is_unread
+    return _save(conversation, "is_unread")
+
+
 def delete(conversation: Conversation) -> None:
     """Delete the conversation with its messages; a reply still being written is stopped."""
     conversation_id, owner_id = conversation.pk, conversation.owner_id

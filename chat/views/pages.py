@@ -58,6 +58,7 @@ def home(request: HttpRequest) -> HttpResponse:
 def conversation(request: HttpRequest, conversation_id: uuid.UUID) -> HttpResponse:
     """Show a conversation with all that is written so far."""
     shown = access.conversation_for(request.user, conversation_id)
+    conversations.set_unread(shown, is_unread=False)
     branch = conversations.shown_branch(shown)
     messages = cards(branch, conversations.sibling_ids(shown))
     return _chat(request, conversation=shown, messages=messages)

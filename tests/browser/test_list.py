@@ -52,3 +52,21 @@ def test_deleting_asks_first_and_goes_home(alice: ChatPage) -> None:
     alice.page.locator("dialog").get_by_role("button", name="Delete").click()
     expect(alice.page).to_have_url(f"{alice.url}/")
     expect(alice.cards).to_have_count(0)
+
+
+def test_an_answer_that_nobody_saw_is_marked_until_somebody_looks(alice: ChatPage) -> None:
+    ask_anew(alice, "What is this?")
+    first = alice.cards.first
+    expect(first).not_to_have_attribute("data-unread", "")
+    alice.ask("Count slowly.")
+    expect(alice.answer_text()).to_contain_text("word1")
+    alice.open_home()
+    expect(first).to_have_attribute("data-unread", "")
+    alice.shot("unread")
+    alice.reload()
+    expect(first).to_have_attribute("data-unread", "")
+    first.get_by_role("link").click()
+    alice.expect_answered(2)
+    expect(first).not_to_have_attribute("data-unread", "")
+    alice.open_home()
+    expect(first).not_to_have_attribute("data-unread", "")

@@ -16,7 +16,7 @@ function setUp({ isBlocked = false } = {}) {
     server: fakeServer({
       "GET /api/info/": INFO,
       "POST /api/conversations/": KEPT,
-      "GET /api/conversations/c1/": { title: "Hello", reply: "r1", message: "m1" },
+      "GET /api/conversations/c1/": { title: "Hello", unread: true, reply: "r1", message: "m1" },
     }),
     memory: { isBlocked },
     frames: [],
@@ -134,7 +134,7 @@ test("an open conversation is looked at again and again", async () => {
   clock.advance(LOOK_EVERY_MS);
   await settled();
   assert.deepEqual(frames.slice(1), [
-    { type: "conversation", conversation: "c1", title: "Hello", reply: "r1", message: "m1" },
+    { type: "conversation", conversation: "c1", title: "Hello", is_unread: true, reply: "r1", message: "m1" },
     { type: "conversation", conversation: "c1", is_deleted: true },
   ]);
 });

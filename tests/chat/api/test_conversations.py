@@ -53,6 +53,7 @@ def test_a_card_tells_what_the_sidebar_shows(alice: User, turn: Turn) -> None:
         "pinned": False,
         "archived": False,
         "is_generating": True,
+        "unread": False,
     }
 
 
@@ -349,3 +350,17 @@ def test_somebody_elses_card_is_a_missing_one(alice: User, bob: User, turn: Turn
 
     assert [each.status_code for each in answers] == [404, 404]
     assert answers[0].content == answers[1].content
+
+
+def test_an_answer_is_new_until_its_conversation_is_looked_at(alice: User, turn: Turn) -> None:
+    end_reply(turn.reply, "A circle.")
+    conversation_service.mark_unread(turn.reply.pk)
+    assert cards(alice)[0]["unread"] is True
+    browser, url = browser_of(alice), f"/api/conversations/{turn.conversation.pk}/"
+
+    changed = browser.patch(url, {"unread": False}, content_type="application/json")
+
+    assert changed.json()["unread"] is False
+    conversation_service.mark_unread(turn.reply.pk)
+    assert browser.get(f"/c/{turn.conversation.pk}/").status_code == 200
+    assert cards(alice)[0]["unread"] is False

@@ -50,6 +50,24 @@ def test_an_end_goes_to_the_followers_and_to_the_owners_tabs(alice: User, sent: 
     assert (first, ended["type"]) == (reply_group(reply.pk), "reply.ended")
     assert second == user_group(alice.pk)
     assert json.loads(card["frame"])["is_generating"] is False
+    assert json.loads(card["frame"])["is_unread"] is True
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        pytest.param({"state": "stopped", "finish_reason": "stopped"}, id="stopped"),
+        pytest.param({}, id="to be continued by another worker"),
+    ],
+)
+def test_what_somebody_stopped_or_goes_on_is_not_new_to_anybody(
+    alice: User, sent: Sent, state: dict[str, Any]
+) -> None:
+    reply = a_reply(alice, **state)
+
+    news.reply_ended(reply.pk)
+
+    assert json.loads(sent[1][1]["frame"])["is_unread"] is False
 
 
 @pytest.mark.django_db
@@ -98,6 +116,7 @@ def test_a_card_goes_to_its_owners_tabs_alone(alice: User, bob: User, sent: Sent
         "title": "What is this?",
         "active_at": turn.conversation.active_at.isoformat(),
         "is_generating": True,
+        "is_unread": False,
         "is_deleted": False,
         "message": str(turn.message.pk),
         "reply": str(turn.reply.pk),

@@ -104,6 +104,7 @@ export class Conversation {
   }
 
   wake() {
+    this.#sidebar.look();
     this.#socket.wake();
   }
 

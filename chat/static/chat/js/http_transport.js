@@ -73,7 +73,10 @@ export class HttpTransport {
     if (!conversation) return;
     const answer = await this.#call("GET", `conversations/${conversation}/`);
     if (!this.isConnected || conversation !== this.#conversation) return;
-    if (answer?.ok) this.#tell({ ...answer.body, type: "conversation", conversation });
+    if (answer?.ok) {
+      const { unread, ...card } = answer.body;
+      this.#tell({ ...card, is_unread: unread, type: "conversation", conversation });
+    }
     else if (answer?.status === NOT_FOUND) {
       this.#tell({ type: "conversation", conversation, is_deleted: true });
       return;

@@ -51,8 +51,27 @@ export class Sidebar {
     setText(find("card-title", card), frame.title || say("untitled"));
     card.toggleAttribute("data-generating", frame.is_generating);
     find("card-generating", card).hidden = !frame.is_generating;
+    this.#showUnread(card, frame.is_unread === true);
     if (!known || frame.is_generating) this.#moveUp(card);
     this.#tidy();
+  }
+
+  /**
+   * What is shown in a tab that somebody looks at has been read, and is so everywhere.
+   * @param {any} card @param {boolean} isUnread
+   */
+  #showUnread(card, isUnread) {
+    const isRead = !document.hidden && card.dataset.card === this.#options.current();
+    card.toggleAttribute("data-unread", isUnread && !isRead);
+    find("card-unread", card).hidden = !isUnread || isRead;
+    // Should it not arrive, the mark comes back with the next list: nothing is lost.
+    if (isUnread && isRead) this.#change("PATCH", card, { unread: false }).catch(() => {});
+  }
+
+  /** Somebody looks at the page again. */
+  look() {
+    const card = this.#cardElement(this.#options.current() ?? "");
+    if (card?.hasAttribute("data-unread")) this.#showUnread(card, true);
   }
 
   /** Mark the shown conversation. @param {string | null} conversation */
