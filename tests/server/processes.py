@@ -98,9 +98,9 @@ class Product:
         )
 
     def start(self, *, command: tuple[str, ...] = (*MANAGE, "serve"), until: str = "Ready") -> str:
-        """Start serving, and wait for the line that says so."""
+        """Start serving, and wait for the line that says so, if there is one."""
         self.begin(command)
-        line = self.log.wait_for(until)
+        line = self.log.wait_for(until) if until else ""
         self._wait_until_it_listens()
         return line
 
