@@ -68,8 +68,8 @@ def test_two_tabs_see_the_same_conversation(alice: ChatPage) -> None:
     expect(other.questions.last).to_contain_text("Count slowly.")
     expect(other.answer_text()).to_contain_text("word5")
     other.stop()
-    expect(alice.answers.last.locator("[data-note]")).to_have_text("Stopped.")
-    expect(other.answers.last.locator("[data-note]")).to_have_text("Stopped.")
+    expect(alice.answers.last.locator("[data-note-text]")).to_have_text("Stopped.")
+    expect(other.answers.last.locator("[data-note-text]")).to_have_text("Stopped.")
     assert alice.answer_text().inner_text() == other.answer_text().inner_text()
 
 

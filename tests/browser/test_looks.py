@@ -71,7 +71,7 @@ def test_everything_is_reached_by_keyboard(alice: ChatPage) -> None:
     keyboard.press("Tab")
     expect(alice.page.get_by_role("button", name="Stop", exact=True)).to_be_focused()
     keyboard.press("Enter")
-    expect(alice.answers.locator("[data-note]")).to_have_text("Stopped.")
+    expect(alice.answers.locator("[data-note-text]")).to_have_text("Stopped.")
     expect(alice.composer).to_be_focused()
 
 

@@ -26,7 +26,7 @@ def test_asking_following_and_stopping_work_where_sockets_are_refused(
         alice.reload()
         expect(alice.answer_text()).to_contain_text("word9")
         alice.stop()
-        expect(alice.answers.last.locator("[data-note]")).to_have_text("Stopped.")
+        expect(alice.answers.last.locator("[data-note-text]")).to_have_text("Stopped.")
 
         other = alice.second_tab()
         alice.ask("What is this?")
