@@ -7,9 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 PASSWORD = "correct horse battery"
 
