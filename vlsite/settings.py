@@ -11,6 +11,7 @@ from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
 from vlsite import env
+from vlsite.account_settings import *  # noqa: F403 - a chapter of these settings
 from vlsite.media_storage import bucket_storage, folder_storage
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -202,32 +203,6 @@ STORAGES = {
     else folder_storage(),
     "staticfiles": {"BACKEND": "vlsite.staticfiles.HashedStaticFilesStorage"},
 }
-
-# Accounts ----------------------------------------------------------------------------------
-AUTHENTICATION_BACKENDS = [
-    "django.contrib.auth.backends.ModelBackend",
-    "allauth.account.auth_backends.AuthenticationBackend",
-]
-AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in (
-        "UserAttributeSimilarityValidator",
-        "MinimumLengthValidator",
-        "CommonPasswordValidator",
-        "NumericPasswordValidator",
-    )
-]
-VL_SIGNUP = env.choice("VL_SIGNUP", "open", ("open", "closed"))
-ACCOUNT_ADAPTER = "vlsite.accounts.AccountAdapter"
-ACCOUNT_LOGIN_METHODS = {"username", "email"}
-ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*", "password2*"]
-ACCOUNT_EMAIL_VERIFICATION = "none"
-ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
-ACCOUNT_SESSION_REMEMBER = True
-EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
-LOGIN_URL = "account_login"
-LOGIN_REDIRECT_URL = "/"
-ACCOUNT_LOGOUT_REDIRECT_URL = "/accounts/login/"
 
 # Languages ---------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"

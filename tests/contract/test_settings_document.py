@@ -17,7 +17,10 @@ DOCUMENTED = {code(row[0])[0]: row[1:] for row in rows(DOCUMENT)}
 
 def read_by_the_code() -> dict[str, tuple[str, ast.Call]]:
     """Find every reader's call: the variable's name, the reader, and the call itself."""
-    sources = [ROOT / "vlsite/settings.py", *(ROOT / "chat/management/commands").glob("*.py")]
+    sources = [
+        *(ROOT / "vlsite").glob("*settings.py"),
+        *(ROOT / "chat/management/commands").glob("*.py"),
+    ]
     found = {}
     for path in sources:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
