@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chat.errors import ChatError, ErrorCode
-from chat.models import Conversation, Image, Message, Reply
+from chat.models import Conversation, Image, Message, Preset, Reply
 
 if TYPE_CHECKING:
     import uuid
@@ -54,6 +54,18 @@ def reply_for(user: Owner, reply_id: uuid.UUID) -> Reply:
     found = replies.filter(pk=reply_id).first()
     if found is None:
         raise ChatError(ErrorCode.MESSAGE_NOT_FOUND)
+    return found
+
+
+def preset_for(user: Owner, preset_id: uuid.UUID) -> Preset:
+    """Find a preset that this person owns: 1 query.
+
+    Raises:
+        ChatError: preset_not_found.
+    """
+    found = Preset.objects.visible_to(user).filter(pk=preset_id).first()
+    if found is None:
+        raise ChatError(ErrorCode.PRESET_NOT_FOUND)
     return found
 
 

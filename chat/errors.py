@@ -26,6 +26,10 @@ class ErrorCode(StrEnum):
     IMAGE_TYPE_UNSUPPORTED = "image_type_unsupported"
     CONVERSATION_NOT_FOUND = "conversation_not_found"
     MESSAGE_NOT_FOUND = "message_not_found"
+    PRESET_NOT_FOUND = "preset_not_found"
+    PRESET_NAME_TAKEN = "preset_name_taken"
+    TOO_MANY_PRESETS = "too_many_presets"
+    SYSTEM_PROMPT_TOO_LONG = "system_prompt_too_long"
     ALREADY_RUNNING = "already_running"
     RATE_LIMITED = "rate_limited"
     QUOTA_EXCEEDED = "quota_exceeded"
@@ -54,6 +58,12 @@ TEXTS: dict[ErrorCode, _StrPromise] = {
     ),
     ErrorCode.CONVERSATION_NOT_FOUND: _("This conversation is not here; it may be deleted."),
     ErrorCode.MESSAGE_NOT_FOUND: _("This message is not here; it may be deleted."),
+    ErrorCode.PRESET_NOT_FOUND: _("This preset is not here; it may be deleted."),
+    ErrorCode.PRESET_NAME_TAKEN: _("Another preset has this name. Choose another name."),
+    ErrorCode.TOO_MANY_PRESETS: _("There are {limit} presets already. Delete one first."),
+    ErrorCode.SYSTEM_PROMPT_TOO_LONG: _(
+        "The instructions have more than {limit} characters. Shorten them."
+    ),
     ErrorCode.ALREADY_RUNNING: _(
         "An answer is still being written here. Wait for its end, or stop it."
     ),

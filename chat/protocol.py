@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import uuid
 from dataclasses import dataclass, field, fields
-from enum import IntEnum, StrEnum
+from enum import IntEnum
 from typing import Any, ClassVar, TypeAlias
 
 from chat.frame_fields import (
@@ -19,14 +19,14 @@ from chat.frame_fields import (
     Json,
     decode,
     images_of,
-    number_of,
     offset_of,
     optional_uuid_of,
     text_of,
     uuid_of,
 )
+from chat.turn_options import Pixels, TurnOptions, read_options
 
-__all__ = ["MAX_OFFSET", "FrameError", "Json", "decode"]
+__all__ = ["MAX_OFFSET", "FrameError", "Json", "Pixels", "TurnOptions", "decode", "read_options"]
 
 PROTOCOL_VERSION = 1
 MAX_FRAME_BYTES = 1024 * 1024  # larger frames close the socket with 1009
@@ -44,27 +44,6 @@ class CloseCode(IntEnum):
     FLOODING = 4429
 
 
-class Pixels(StrEnum):
-    """How many pixels of a picture the model looks at."""
-
-    FAST = "fast"
-    BALANCED = "balanced"
-    DETAIL = "detail"
-    FULL = "full"
-
-
-@dataclass(frozen=True, slots=True)
-class TurnOptions:
-    """What a client may choose for one reply; None leaves it to the server's settings."""
-
-    max_tokens: int | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    seed: int | None = None
-    pixels: Pixels | None = None
-    model: str | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class MessageFrame:
     """`message`: start a turn."""
@@ -75,6 +54,7 @@ class MessageFrame:
     parent: uuid.UUID | None = None
     id: uuid.UUID | None = None
     options: TurnOptions = field(default_factory=TurnOptions)
+    conversation_options: TurnOptions | None = None  # what a new conversation keeps
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,26 +152,6 @@ def parse(text: str) -> ClientFrame:
     return parsed
 
 
-def _read_options(frame: Json) -> TurnOptions:
-    options = frame.get("options")
-    if options is None:
-        return TurnOptions()
-    if not isinstance(options, dict):
-        raise FrameError("“options” must be an object")
-    pixels = options.get("pixels")
-    if pixels is not None and pixels not in list(Pixels):
-        raise FrameError(f"“options.pixels” must be one of {', '.join(Pixels)}")
-    real = (int, float)
-    return TurnOptions(
-        max_tokens=number_of(options, "max_tokens", kinds=(int,), low=1, high=1_000_000),
-        temperature=number_of(options, "temperature", kinds=real, low=0, high=2),
-        top_p=number_of(options, "top_p", kinds=real, low=0, high=1),
-        seed=number_of(options, "seed", kinds=(int,), low=0, high=2**31 - 1),
-        pixels=None if pixels is None else Pixels(pixels),
-        model=text_of(options, "model") or None,
-    )
-
-
 def read_message(frame: Json) -> MessageFrame:
     """Read the fields of a `message`.
 
@@ -206,7 +166,12 @@ def read_message(frame: Json) -> MessageFrame:
         conversation=optional_uuid_of(frame, "conversation"),
         parent=optional_uuid_of(frame, "parent"),
         id=optional_uuid_of(frame, "id"),
-        options=_read_options(frame),
+        options=read_options(frame),
+        conversation_options=(
+            None
+            if frame.get("conversation_options") is None
+            else read_options(frame, "conversation_options")
+        ),
     )
 
 
@@ -230,7 +195,7 @@ def read_regenerate(frame: Json) -> RegenerateFrame:
     Raises:
         FrameError: one is of the wrong kind, or there is no reply.
     """
-    return RegenerateFrame(uuid_of(frame, "reply"), _read_options(frame))
+    return RegenerateFrame(uuid_of(frame, "reply"), read_options(frame))
 
 
 def read_stop(frame: Json) -> StopFrame:
@@ -301,6 +266,7 @@ class InfoFrame(ServerFrame):
     demo: bool
     limits: Json
     protocol: int = PROTOCOL_VERSION
+    options: Json | None = None  # what the server chooses where nobody else does
     # {phase, upcoming, done, total, message}: the model's own state, for the page's banner.
     state: Json | None = None
 
@@ -381,6 +347,7 @@ class ConversationFrame(ServerFrame):
     is_generating: bool
     is_unread: bool = False
     is_deleted: bool = False
+    options: Json | None = None  # those of the conversation, as its panel shows them
     # The newest turn, so that another tab can load what it has not seen.
     message: uuid.UUID | None = None
     reply: uuid.UUID | None = None

@@ -16,7 +16,8 @@ from typing import Any, Final, Self
 
 from inference.backends.base import Emit
 from inference.model_stats import ModelStats
-from inference.requests import Event, TextDelta
+from inference.reading_speed import ReadingSpeed
+from inference.requests import Event, Finished, TextDelta
 from inference.service_state import ServiceStats
 from inference.token_rate import TokenRate
 
@@ -43,7 +44,7 @@ class LiveStats:
 
     `tokens` were written, at `tokens_per_s` over the last five seconds. `memory_bytes` of the
     process are in memory, shared ones too; 0 where the system does not say. `model` is None until
-    one is loaded.
+    one is loaded. Pictures and prompts are read at so many tokens a second; see `reading_speed`.
     """
 
     queued: int
@@ -56,6 +57,8 @@ class LiveStats:
     first_tokens: FirstTokens
     memory_bytes: int
     model: ModelStats | None
+    vision_tokens_per_s: float = 0.0
+    prefill_tokens_per_s: float = 0.0
 
     @classmethod
     def decode(cls, told: Mapping[str, Any]) -> Self:
@@ -87,6 +90,7 @@ class AnswerMeter:
         self._clock = clock
         self._lock = threading.Lock()
         self._rate = TokenRate(clock)
+        self._reading = ReadingSpeed()
         self._waits = [0] * (len(FIRST_TOKEN_BOUNDS_S) + 1)
         self._waits_sum_s = 0.0
 
@@ -102,6 +106,11 @@ class AnswerMeter:
             emit(event)
 
         return count
+
+    def count_end(self, ended: Finished) -> None:
+        """Take note of an answer that ended."""
+        with self._lock:
+            self._reading.count(ended.usage, ended.timings)
 
     def read(self, service: ServiceStats, model: ModelStats | None) -> LiveStats:
         """Return everything at this moment."""
@@ -121,6 +130,8 @@ class AnswerMeter:
                 ),
                 memory_bytes=read_memory_bytes(),
                 model=model,
+                vision_tokens_per_s=self._reading.vision_tokens_per_s,
+                prefill_tokens_per_s=self._reading.prefill_tokens_per_s,
             )
 
     def _count(self, tokens: int, submitted_at: float | None) -> None:

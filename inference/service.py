@@ -195,6 +195,8 @@ class InferenceService:
             emit = self._meter.watch(generation.emit, submitted_at=generation.submitted_at)
             with self._seat.borrow() as model:
                 event = _answer(generation, model, emit)
+            if isinstance(event, Finished):
+                self._meter.count_end(event)
             self._queue.end(generation, event)
 
     def _withdraw(self, generation: Generation) -> None:

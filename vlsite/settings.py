@@ -234,6 +234,8 @@ HF_HUB_OFFLINE = env.boolean("HF_HUB_OFFLINE", default=False)
 # Limits ------------------------------------------------------------------------------------
 VL_MAX_TOKENS = env.integer("VL_MAX_TOKENS", 1024, low=1, high=32_768)
 VL_TEXT_CHARS = env.integer("VL_TEXT_CHARS", 8000, low=1, high=200_000)
+VL_SYSTEM_PROMPT_CHARS = env.integer("VL_SYSTEM_PROMPT_CHARS", 4000, low=0, high=200_000)
+VL_PRESETS_PER_PERSON = env.integer("VL_PRESETS_PER_PERSON", 50, low=0, high=1000)
 VL_IMAGES_PER_TURN = env.integer("VL_IMAGES_PER_TURN", 8, low=1, high=64)
 VL_UPLOAD_BYTES = env.integer("VL_UPLOAD_BYTES", 20 * 2**20, low=1024, high=2**30)
 VL_IMAGE_PIXELS = env.integer("VL_IMAGE_PIXELS", 50_000_000, low=10_000, high=10**9)

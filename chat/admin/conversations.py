@@ -31,7 +31,7 @@ class ConversationAdmin(ReadOnlyAdmin[Conversation]):
     # What is really searched stands in `get_search_results`; without this there is no field.
     search_fields = ("title",)
     search_help_text = _("Title, owner's name or e-mail, text of questions and answers")
-    fields = ("owner", "title", "created_at", "active_at", "pinned_at", "archived_at")
+    fields = ("owner", "title", "created_at", "active_at", "pinned_at", "archived_at", "options")
     change_form_template = "admin/chat/conversation/change_form.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Conversation]:

@@ -6,7 +6,7 @@ Django runs it in a thread of its own. An answer that lasts is an asynchronous i
 
 from ninja import NinjaAPI
 
-from chat.api import conversations, images, info, replies, turns
+from chat.api import conversations, images, info, presets, replies, turns
 from chat.api.auth import PersonAuth
 from chat.api.errors import install_error_handlers
 
@@ -22,4 +22,5 @@ api.add_router("/images", images.router)
 api.add_router("/conversations", conversations.router)
 api.add_router("/conversations", turns.router)
 api.add_router("", turns.versions)
+api.add_router("/presets", presets.router)
 api.add_router("/replies", replies.router)

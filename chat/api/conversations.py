@@ -6,6 +6,7 @@ import uuid
 from datetime import datetime
 from typing import Any, Literal
 
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.http import content_disposition_header
@@ -16,13 +17,13 @@ from pydantic import ConfigDict, Field, StrictBool
 from chat import access, export
 from chat.api.auth import person
 from chat.api.errors import ErrorOut
-from chat.api.frames import MESSAGE_BODY
+from chat.api.frames import MESSAGE_BODY, OptionsIn, read_chosen
 from chat.api.texts import Text
 from chat.api.turns import TURN_RESPONSES, start_turn
 from chat.errors import ChatError, ErrorCode
 from chat.models import Conversation, Image, Message, Reply
 from chat.rendering import render
-from chat.services import conversations
+from chat.services import conversations, options
 
 router = Router(tags=["conversations"])
 
@@ -52,7 +53,13 @@ class ConversationOut(Schema):
     active_at: datetime
 
 
-class ShownConversationOut(ConversationOut):
+class ConversationCardOut(ConversationOut):
+    """A card with the options of its answers."""
+
+    options: dict[str, Any]
+
+
+class ShownConversationOut(ConversationCardOut):
     """A card with the newest turn of the shown branch."""
 
     message: uuid.UUID | None
@@ -78,6 +85,7 @@ class ConversationChange(Schema):
     archived: StrictBool | None = None
     unread: StrictBool | None = None
     leaf: uuid.UUID | None = None
+    options: OptionsIn | None = None
 
 
 class MessageImageOut(Schema):
@@ -148,14 +156,22 @@ def show(request: HttpRequest, conversation_id: uuid.UUID) -> dict[str, Any]:
     return _card(conversation) | {"message": None, "reply": None} | newest
 
 
-@router.patch("/{conversation_id}/", response={200: ConversationOut, codes_4xx: ErrorOut})
+@router.patch("/{conversation_id}/", response={200: ConversationCardOut, codes_4xx: ErrorOut})
 def change(
     request: HttpRequest, conversation_id: uuid.UUID, wanted: ConversationChange
 ) -> dict[str, Any]:
-    """Rename, pin, archive or mark a conversation, or show the branch through a message."""
+    """Rename, pin, archive or mark a conversation, choose its options, or show another branch."""
     conversation = access.conversation_for(person(request), conversation_id)
-    if wanted.title is not None:  # first: it alone can be refused
+    with transaction.atomic():  # what can be refused changes nothing else
+        _change(conversation, wanted)
+    return _card(conversation)
+
+
+def _change(conversation: Conversation, wanted: ConversationChange) -> None:
+    if wanted.title is not None:
         conversations.rename(conversation, wanted.title)
+    if wanted.options is not None:
+        options.set_options(conversation, read_chosen(wanted.options))
     if wanted.pinned is not None:
         conversations.set_pinned(conversation, is_pinned=wanted.pinned)
     if wanted.archived is not None:
@@ -164,7 +180,6 @@ def change(
         conversations.set_unread(conversation, is_unread=wanted.unread)
     if wanted.leaf is not None:
         conversations.show(conversation, _message_in(conversation, wanted.leaf))
-    return _card(conversation)
 
 
 def _message_in(conversation: Conversation, message_id: uuid.UUID) -> Message:
@@ -229,6 +244,7 @@ def _card(conversation: Conversation) -> dict[str, Any]:
         "unread": conversation.is_unread,
         "created_at": conversation.created_at,
         "active_at": conversation.active_at,
+        "options": conversation.options,
     }
 
 

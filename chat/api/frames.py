@@ -6,9 +6,10 @@ What OpenAPI says of such a body is written here, since no schema of the API's o
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from django.core.exceptions import RequestDataTooBig
+from pydantic import WithJsonSchema
 
 from chat import protocol
 from chat.errors import ChatError, ErrorCode
@@ -30,6 +31,7 @@ _OPTION_TYPES: dict[str, dict[str, Any]] = {
     "top_p": {"type": "number", "minimum": 0, "maximum": 1},
     "seed": {"type": "integer", "minimum": 0, "maximum": 2**31 - 1},
     "pixels": {"type": "string", "enum": list(Pixels)},
+    "presence_penalty": {"type": "number", "minimum": -2, "maximum": 2},
 }
 
 
@@ -49,6 +51,8 @@ _OPTIONS = {
         option.name: _OPTION_TYPES.get(option.name, _TEXT) for option in fields(TurnOptions)
     },
 }
+OptionsIn = Annotated[dict[str, Any], WithJsonSchema(_OPTIONS)]
+"""Options in a body of which they are a part; `read_chosen` reads them as a frame's."""
 MESSAGE_BODY = body_of(
     required=True,
     text=_TEXT,
@@ -57,12 +61,25 @@ MESSAGE_BODY = body_of(
     parent=_UUID,
     id=_CLIENT_ID,
     options=_OPTIONS,
+    conversation_options=_OPTIONS | {"description": "what a new conversation keeps"},
 )
 EDIT_BODY = body_of(required=True, text=_TEXT, images=_IMAGES, id=_CLIENT_ID)
 REGENERATE_BODY = body_of(required=False, options=_OPTIONS)
 STOP_BODY = body_of(
     required=False, seen={"type": "integer", "minimum": 0, "description": "keep the text up to it"}
 )
+
+
+def read_chosen(options: dict[str, Any]) -> TurnOptions:
+    """Read options as those of a frame.
+
+    Raises:
+        ChatError: bad_frame.
+    """
+    try:
+        return protocol.read_options({"options": options})
+    except protocol.FrameError as error:
+        raise ChatError(ErrorCode.BAD_FRAME, detail=error.detail) from error
 
 
 def read_frame(request: HttpRequest, reader: Callable[[Json], Frame], **fixed: str | None) -> Frame:

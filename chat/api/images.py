@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal
 
 from django.http import HttpRequest, HttpResponse
 from ninja import File, Router, Schema, Status, UploadedFile
@@ -12,11 +12,8 @@ from ninja.responses import codes_4xx
 from chat import access
 from chat.api.auth import person
 from chat.api.errors import ErrorOut
-from chat.generation.pricing import image_tokens
+from chat.generation.pricing import image_price
 from chat.services import images
-
-if TYPE_CHECKING:
-    from typing import Any
 
 router = Router(tags=["images"])
 
@@ -34,7 +31,23 @@ class TokensOut(Schema):
     full: int
 
 
-class ImageOut(Schema):
+class SecondsOut(Schema):
+    """How long reading the picture takes at each pixel budget, by the speed of the last answers."""
+
+    fast: float
+    balanced: float
+    detail: float
+    full: float
+
+
+class PriceOut(Schema):
+    """What a picture costs; `seconds` is null while none was read yet."""
+
+    tokens: TokensOut
+    seconds: SecondsOut | None
+
+
+class ImageOut(PriceOut):
     """A stored picture: upright, re-encoded, without metadata."""
 
     id: uuid.UUID
@@ -42,7 +55,6 @@ class ImageOut(Schema):
     height: int
     bytes: int
     type: str
-    tokens: TokensOut
 
 
 @router.post("/", response={201: ImageOut, codes_4xx: ErrorOut})
@@ -55,9 +67,16 @@ def upload(request: HttpRequest, file: File[UploadedFile]) -> Status[dict[str, A
         "height": image.height_px,
         "bytes": image.size_bytes,
         "type": image.content_type,
-        "tokens": image_tokens(image.width_px, image.height_px),
+        **image_price(image.width_px, image.height_px),
     }
     return Status(201, body)
+
+
+@router.get("/{image_id}/price/", response={200: PriceOut, codes_4xx: ErrorOut})
+def price(request: HttpRequest, image_id: uuid.UUID) -> dict[str, Any]:
+    """Say what a picture costs, in tokens and in time."""
+    image = access.image_for(person(request), image_id)
+    return image_price(image.width_px, image.height_px)
 
 
 @router.get("/{image_id}/", url_name="image", response={200: None, codes_4xx: ErrorOut})

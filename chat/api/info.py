@@ -23,6 +23,7 @@ class InfoOut(Schema):
     limits: dict[str, int]
     protocol: int
     state: dict[str, Any]
+    options: dict[str, Any]
 
 
 @router.get("/", response={200: InfoOut, codes_4xx: ErrorOut})

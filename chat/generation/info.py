@@ -6,6 +6,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from chat.generation import local
+from chat.generation.request import default_options
 from chat.protocol import MAX_FRAME_BYTES, InfoFrame
 from inference.service import Phase, ServiceState
 
@@ -19,6 +20,11 @@ def info_frame() -> InfoFrame:
         model=state.model,
         demo=state.demo,
         limits=limits(),
+        options={
+            **default_options(is_demo=state.demo),
+            "max_tokens": settings.VL_MAX_TOKENS,
+            "pixels": settings.VL_PIXELS,
+        },
         state={
             "phase": state.phase.value,
             "upcoming": state.upcoming,
@@ -37,6 +43,9 @@ def limits() -> dict[str, int]:
         "upload_bytes": settings.VL_UPLOAD_BYTES,
         "image_pixels": settings.VL_IMAGE_PIXELS,
         "max_tokens": settings.VL_MAX_TOKENS,
+        "context_tokens": settings.VL_CONTEXT_TOKENS,
+        "system_prompt_chars": settings.VL_SYSTEM_PROMPT_CHARS,
+        "presets": settings.VL_PRESETS_PER_PERSON,
         "frame_bytes": MAX_FRAME_BYTES,
     }
 

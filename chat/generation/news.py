@@ -68,6 +68,7 @@ def conversation_card(
         active_at=conversation.active_at.isoformat(),
         is_generating=Reply.objects.open().filter(message__conversation=conversation).exists(),
         is_unread=conversation.is_unread,
+        options=conversation.options,
         message=message,
         reply=reply,
     )

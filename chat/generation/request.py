@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
@@ -30,8 +30,9 @@ def request_for(reply: Reply, *, is_demo: bool) -> GenerationRequest:
     Reads every picture of the branch from storage; 2 queries.
     """
     branch = conversations.branch_to(reply.message.conversation, leaf_id=reply.message.parent_id)
-    messages = tuple(
-        chat_message for chat_message in map(_chat_message, branch) if chat_message.parts
+    messages = (
+        *_instructions(reply),
+        *(chat_message for chat_message in map(_chat_message, branch) if chat_message.parts),
     )
     return GenerationRequest(
         id=f"{reply.pk}-{reply.attempt}",
@@ -44,23 +45,32 @@ def request_for(reply: Reply, *, is_demo: bool) -> GenerationRequest:
     )
 
 
-def _sampling(reply: Reply, *, is_demo: bool) -> SamplingOptions:
-    """Fill what was not asked for; the demo model was trained to be read greedily."""
-    asked = {
-        name: reply.options[name] for name in ("temperature", "top_p") if name in reply.options
-    }
-    defaults = {
+def default_options(*, is_demo: bool) -> dict[str, Any]:
+    """Give what holds where nobody chose; the demo model was trained to be read greedily."""
+    return {
         "temperature": 0.0 if is_demo else settings.VL_TEMPERATURE,
         "top_p": settings.VL_TOP_P,
+        "presence_penalty": 0.0 if is_demo else settings.VL_PRESENCE_PENALTY,
     }
+
+
+def _sampling(reply: Reply, *, is_demo: bool) -> SamplingOptions:
+    """Fill what nobody chose."""
+    defaults = default_options(is_demo=is_demo)
+    chosen = {name: reply.options[name] for name in defaults if name in reply.options}
     return SamplingOptions(
         max_tokens=reply.options["max_tokens"],
         seed=reply.options["seed"],
         top_k=settings.VL_TOP_K,
-        presence_penalty=0.0 if is_demo else settings.VL_PRESENCE_PENALTY,
         is_loop_guarded=settings.VL_LOOP_GUARD and not reply.option("is_unguarded"),
-        **(defaults | asked),
+        **(defaults | chosen),
     )
+
+
+def _instructions(reply: Reply) -> tuple[ChatMessage, ...]:
+    """Give the system prompt as the first message, where there is one."""
+    text = (reply.option("system_prompt") or "").strip()
+    return (ChatMessage(Role.SYSTEM, (TextPart(text),)),) if text else ()
 
 
 def _chat_message(message: Message) -> ChatMessage:

@@ -71,6 +71,8 @@ class Conversation(models.Model):
     archived_at = models.DateTimeField(_("archived at"), null=True, blank=True)
     # An answer has ended that its person has not looked at yet, in any tab.
     is_unread = models.BooleanField(_("unread"), default=False)
+    # What its answers are asked for with, where a turn says nothing else: `TurnOptions.chosen()`.
+    options = models.JSONField(_("options"), default=dict, blank=True)
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
     active_at = models.DateTimeField(_("last activity"), default=timezone.now)
 

@@ -61,7 +61,8 @@ class Reply(models.Model):
     state = models.CharField(
         _("state"), max_length=7, choices=State.choices, default=State.QUEUED, db_index=True
     )
-    # {max_tokens, seed, pixels} always, {temperature, top_p, model} when asked for.
+    # {max_tokens, seed, pixels} always, what else the turn, the conversation or the former reply
+    # chose, and under `asked` the names of those that did not come from the conversation.
     options = models.JSONField(_("options"), default=dict)
     attempt = models.PositiveSmallIntegerField(_("attempt"), default=0)
     # Those of before it was last continued: each continuation has its own number of tries.

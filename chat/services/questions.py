@@ -30,6 +30,7 @@ def ask(user: User, frame: MessageFrame) -> AcceptedFrame:
         parent_id=frame.parent,
         client_id=frame.id,
         options=frame.options,
+        conversation_options=frame.conversation_options,
     )
     return _start(user, question, frame.images)
 

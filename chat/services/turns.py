@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -13,9 +12,10 @@ from django.utils import timezone
 from chat import access
 from chat.errors import ChatError, ErrorCode
 from chat.models import Conversation, Message, MessageImage, Reply
-from chat.protocol import TurnOptions
 from chat.services import conversations
+from chat.services.options import check_options, default_options, reply_options
 from chat.signals import send_after_commit, turn_started
+from chat.turn_options import TurnOptions
 
 if TYPE_CHECKING:
     import uuid
@@ -29,6 +29,7 @@ class Question:
     """What a person asks, as ids and text not yet looked at.
 
     One that `edits_id` names is asked again beside it; `former_options` are those of its reply.
+    `conversation_options` are for a new conversation; None: its person's default.
     """
 
     text: str
@@ -37,6 +38,7 @@ class Question:
     parent_id: uuid.UUID | None = None
     client_id: uuid.UUID | None = None
     options: TurnOptions = field(default_factory=TurnOptions)
+    conversation_options: TurnOptions | None = None
     edits_id: uuid.UUID | None = None
     former_options: Mapping[str, Any] = field(default_factory=dict)
 
@@ -58,7 +60,8 @@ def start_turn(user: User, question: Question) -> Turn:
 
     Raises:
         ChatError: empty_text, text_too_long, too_many_images, image_not_found,
-            conversation_not_found, message_not_found, already_running, queue_full.
+            conversation_not_found, message_not_found, already_running, queue_full,
+            system_prompt_too_long.
     """
     check_question(question)
     try:
@@ -77,11 +80,13 @@ def start_turn(user: User, question: Question) -> Turn:
 def regenerate(user: User, reply_id: uuid.UUID, options: TurnOptions) -> Turn:
     """Queue another reply to the same question, as a sibling; about 8 queries.
 
-    What the options leave open is as it was for the reply before, but for the seed.
+    What the options leave open is as it was asked for the reply before, but for the seed, and then
+    as the conversation has it now.
 
     Raises:
-        ChatError: message_not_found, already_running, queue_full.
+        ChatError: message_not_found, already_running, queue_full, system_prompt_too_long.
     """
+    check_options(options)
     with transaction.atomic():
         former = access.reply_for(user, reply_id)
         conversation = lock(former.message.conversation)
@@ -89,20 +94,25 @@ def regenerate(user: User, reply_id: uuid.UUID, options: TurnOptions) -> Turn:
         question = former.message.parent
         if question is None:  # an answer hangs on its question
             raise ChatError(ErrorCode.MESSAGE_NOT_FOUND)
-        return _queue_reply(conversation, question, _as_asked(options, former.options))
+        # Another answer is wanted, so a seed that the conversation holds on to would be in the way.
+        lasting = {name: value for name, value in conversation.options.items() if name != "seed"}
+        asked = reply_options(options, former=former.options, conversation=lasting)
+        return _queue_reply(conversation, question, asked)
 
 
 def check_question(question: Question) -> None:
     """Check what needs no database.
 
     Raises:
-        ChatError: empty_text, text_too_long, too_many_images.
+        ChatError: empty_text, text_too_long, too_many_images, system_prompt_too_long.
     """
     if not question.text.strip():
         raise ChatError(ErrorCode.EMPTY_TEXT)
     if len(question.text) > settings.VL_TEXT_CHARS:
         raise ChatError(ErrorCode.TEXT_TOO_LONG, limit=settings.VL_TEXT_CHARS)
     check_image_count(len(question.image_ids))
+    check_options(question.options)
+    check_options(question.conversation_options or TurnOptions())
 
 
 def with_images(question: Question, image_ids: list[uuid.UUID]) -> Question:
@@ -151,7 +161,10 @@ def _keep_turn(user: User, question: Question) -> Turn:
         MessageImage(message=message, image=image, position=position)
         for position, image in enumerate(images)
     )
-    return _queue_reply(conversation, message, _as_asked(question.options, question.former_options))
+    options = reply_options(
+        question.options, former=question.former_options, conversation=conversation.options
+    )
+    return _queue_reply(conversation, message, options)
 
 
 def _queue_reply(conversation: Conversation, question: Message, options: dict[str, Any]) -> Turn:
@@ -187,8 +200,10 @@ def _place(user: User, question: Question) -> tuple[Conversation, Message | None
     if question.conversation_id is None:
         if question.parent_id is not None:
             raise ChatError(ErrorCode.MESSAGE_NOT_FOUND)
+        wanted = question.conversation_options
+        options = default_options(user) if wanted is None else wanted.chosen()
         title = conversations.title_from(question.text)
-        return Conversation.objects.create(owner=user, title=title), None
+        return Conversation.objects.create(owner=user, title=title, options=options), None
     conversation = lock(access.conversation_for(user, question.conversation_id))
     if question.parent_id is None:
         return conversation, conversation.leaf
@@ -208,16 +223,3 @@ def lock(conversation: Conversation) -> Conversation:
     if Reply.objects.open().filter(message__conversation=locked).exists():
         raise ChatError(ErrorCode.ALREADY_RUNNING)
     return locked
-
-
-def _as_asked(options: TurnOptions, former: Mapping[str, Any]) -> dict[str, Any]:
-    """Give what the client chose, with what must not change between two attempts filled in.
-
-    What it left open is as in the former reply to the same question, but for the seed.
-    """
-    asked = {name: value for name, value in asdict(options).items() if value is not None}
-    before = {name: value for name, value in former.items() if name != "seed"}
-    kept: dict[str, Any] = {"seed": secrets.randbelow(2**31), "pixels": settings.VL_PIXELS}
-    kept |= before | asked
-    kept["max_tokens"] = min(kept.get("max_tokens", settings.VL_MAX_TOKENS), settings.VL_MAX_TOKENS)
-    return kept

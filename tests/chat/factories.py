@@ -11,12 +11,14 @@ from django.core.files.base import ContentFile
 from django.utils import timezone
 
 from chat.models import Image, Reply
-from chat.services import turns
+from chat.services import presets, turns
+from chat.turn_options import TurnOptions
 from inference.testing import draw_png
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
+    from chat.models import Preset
     from chat.models.reply import ReplyQuerySet
     from chat.services.turns import Turn
 
@@ -57,6 +59,11 @@ def a_reply(user: User, *, waiting_s: float = 0, **fields: Any) -> Reply:
     row_of(reply.pk).update(queued_at=queued_at, **fields)
     reply.refresh_from_db()
     return reply
+
+
+def a_preset(owner: User, name: str = "Careful", **options: Any) -> Preset:
+    """Keep a preset with these options."""
+    return presets.save(owner, name=name, options=TurnOptions(**options))
 
 
 def end_reply(reply: Reply, text: str, **fields: Any) -> None:

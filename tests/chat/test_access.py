@@ -11,7 +11,7 @@ from django.contrib.auth.models import AnonymousUser
 
 from chat import access
 from chat.errors import ChatError, ErrorCode
-from tests.chat.factories import a_picture, a_turn
+from tests.chat.factories import a_picture, a_preset, a_turn
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -29,6 +29,7 @@ KINDS = [
     pytest.param("message", access.message_for, id="message"),
     pytest.param("reply", access.reply_for, id="reply"),
     pytest.param("picture", access.image_for, id="picture"),
+    pytest.param("preset", access.preset_for, id="preset"),
     pytest.param("picture", _images, id="pictures of a question"),
 ]
 CODES = {
@@ -36,6 +37,7 @@ CODES = {
     "message": ErrorCode.MESSAGE_NOT_FOUND,
     "reply": ErrorCode.MESSAGE_NOT_FOUND,
     "picture": ErrorCode.IMAGE_NOT_FOUND,
+    "preset": ErrorCode.PRESET_NOT_FOUND,
 }
 
 
@@ -49,6 +51,7 @@ def hers(alice: User) -> dict[str, uuid.UUID]:
         "message": turn.message.pk,
         "reply": turn.reply.pk,
         "picture": picture.pk,
+        "preset": a_preset(alice).pk,
     }
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from inference.backends import scripted
 from inference.backends.base import LoadedModel
 from inference.backends.scripted import Script
 from inference.live_stats import AnswerMeter, LiveStats, read_memory_bytes
 from inference.model_stats import ModelStats
-from inference.requests import Event, TextDelta
+from inference.requests import Event, Finished, FinishReason, TextDelta, Timings, Usage
 from inference.service_state import ServiceStats
 from inference.testing import make_request, read_events, read_token_ids, scripted_service
 
@@ -100,6 +101,22 @@ def test_service_counts_what_it_answered() -> None:
     assert (stats.finished, stats.failed, stats.slots) == (1, 0, 2)
     assert sum(stats.first_tokens.counts) == 1
     assert stats.model == ModelStats(backend="scripted")
+
+
+def test_service_tells_how_fast_it_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = Finished(
+        FinishReason.STOP,
+        Usage(prompt_tokens=300, image_tokens=200),
+        Timings(vision_ms=1000, prefill_ms=600),
+        "scripted",
+        demo=False,
+    )
+    monkeypatch.setattr(scripted.ScriptedModel, "answer", lambda self, request, **_: ended)
+    with scripted_service() as service:
+        read_events(service.submit(make_request()))
+        stats = service.live_stats()
+
+    assert (stats.vision_tokens_per_s, stats.prefill_tokens_per_s) == (200, 500)
 
 
 def test_service_without_a_model_has_figures() -> None:

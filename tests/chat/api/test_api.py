@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 CALLS = {
     ("post", "/api/images/"),
     ("get", "/api/images/{image_id}/"),
+    ("get", "/api/images/{image_id}/price/"),
+    ("get", "/api/presets/"),
+    ("post", "/api/presets/"),
+    ("patch", "/api/presets/{preset_id}/"),
+    ("delete", "/api/presets/{preset_id}/"),
     ("get", "/api/conversations/"),
     ("patch", "/api/conversations/{conversation_id}/"),
     ("delete", "/api/conversations/{conversation_id}/"),
@@ -71,7 +76,7 @@ def answer_to(error: Exception) -> HttpResponse:
 def test_every_code_has_its_status(code: ErrorCode) -> None:
     expected = {"unauthenticated": 401, "rate_limited": 429}
     expected |= {"image_too_large": 413, "image_type_unsupported": 415}
-    expected |= {"already_running": 409, "queue_full": 503}
+    expected |= {"preset_name_taken": 409, "already_running": 409, "queue_full": 503}
 
     response = answer_to(ChatError(code))
 

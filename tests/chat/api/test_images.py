@@ -46,6 +46,7 @@ def test_an_upload_tells_size_type_and_cost(alice: User) -> None:
         "height": 40,
         "bytes": image.size_bytes,
         "type": "image/jpeg",
+        "seconds": None,
     }
     assert list(tokens) == ["fast", "balanced", "detail", "full"]
     assert sorted(tokens.values()) == list(tokens.values())

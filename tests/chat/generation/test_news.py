@@ -118,6 +118,7 @@ def test_a_card_goes_to_its_owners_tabs_alone(alice: User, bob: User, sent: Sent
         "is_generating": True,
         "is_unread": False,
         "is_deleted": False,
+        "options": {},
         "message": str(turn.message.pk),
         "reply": str(turn.reply.pk),
     }

@@ -10,6 +10,7 @@ import pytest
 from chat.generation.request import request_for
 from chat.models import Reply
 from chat.protocol import Pixels, TurnOptions
+from chat.services.options import set_options
 from inference.requests import ChatMessage, GenerationRequest, PixelBudget
 from inference.testing import draw_png
 from tests.chat.factories import a_picture, a_reply, a_turn, end_reply, row_of
@@ -173,6 +174,36 @@ def test_what_was_asked_for_wins(alice: User, is_demo: bool) -> None:
         7, 1.5, 0.1, 9,
     )  # fmt: skip
     assert built.pixels == PixelBudget.FULL
+
+
+def test_a_presence_penalty_that_was_asked_for_wins(alice: User) -> None:
+    turn = a_turn(alice, options=TurnOptions(presence_penalty=-0.5))
+
+    assert request(turn.reply, is_demo=True).options.presence_penalty == -0.5
+
+
+def test_instructions_come_first(alice: User) -> None:
+    turn = a_turn(alice, "one", conversation_options=TurnOptions(system_prompt=" Be brief.\n"))
+    second = ask_on(turn, alice, "two", answer="1")
+
+    assert spoken(request(second.reply).messages) == [
+        ("system", "Be brief."), ("user", "one"), ("assistant", "1"), ("user", "two"),
+    ]  # fmt: skip
+
+
+def test_instructions_stay_as_they_were_when_the_question_was_asked(alice: User) -> None:
+    turn = a_turn(alice, "one", conversation_options=TurnOptions(system_prompt="Be brief."))
+
+    set_options(turn.conversation, TurnOptions(system_prompt="Be long."))
+
+    assert spoken(request(turn.reply).messages)[0] == ("system", "Be brief.")
+
+
+@pytest.mark.parametrize("prompt", ["", " \n"], ids=["empty", "blank"])
+def test_no_instructions_make_no_message(alice: User, prompt: str) -> None:
+    turn = a_turn(alice, "one", options=TurnOptions(system_prompt=prompt))
+
+    assert spoken(request(turn.reply).messages) == [("user", "one")]
 
 
 def test_two_attempts_ask_for_the_same(alice: User) -> None:

@@ -124,6 +124,7 @@ def test_what_was_asked_for_is_kept(alice: User) -> None:
 
     assert options == {
         "max_tokens": 5, "temperature": 0, "seed": 3, "pixels": "fast", "model": "x",
+        "asked": ["max_tokens", "model", "pixels", "seed", "temperature"],
     }  # fmt: skip
 
 
