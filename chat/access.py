@@ -31,6 +31,18 @@ def conversation_for(user: Owner, conversation_id: uuid.UUID) -> Conversation:
     return found
 
 
+def deleted_conversation_for(user: Owner, conversation_id: uuid.UUID) -> Conversation:
+    """Find a conversation that this person owns, also one that can only be brought back: 1 query.
+
+    Raises:
+        ChatError: conversation_not_found.
+    """
+    found = Conversation.objects.filter(owner_id=user.pk, pk=conversation_id).first()
+    if found is None:
+        raise ChatError(ErrorCode.CONVERSATION_NOT_FOUND)
+    return found
+
+
 def message_for(user: Owner, message_id: uuid.UUID) -> Message:
     """Find a message in a conversation that this person owns: 1 query.
 

@@ -346,6 +346,8 @@ class ConversationFrame(ServerFrame):
     active_at: str
     is_generating: bool
     is_unread: bool = False
+    is_pinned: bool = False
+    is_archived: bool = False
     is_deleted: bool = False
     options: Json | None = None  # those of the conversation, as its panel shows them
     # The newest turn, so that another tab can load what it has not seen.

@@ -248,6 +248,7 @@ VL_REQUEST_HEAD_S = env.number("VL_REQUEST_HEAD_S", 10, low=1, high=300)
 VL_SOCKET_STALL_S = env.number("VL_SOCKET_STALL_S", 10, low=1, high=300)
 VL_SOCKET_FRAMES_PER_S = env.integer("VL_SOCKET_FRAMES_PER_S", 30, low=1, high=10_000)
 VL_DRAIN_S = env.integer("VL_DRAIN_S", 5, low=0, high=20)
+VL_DELETE_UNDO_S = env.integer("VL_DELETE_UNDO_S", 60, low=10, high=2_592_000)
 VL_REPLY_DEADLINE_S = env.integer("VL_REPLY_DEADLINE_S", 1800, low=10, high=86_400)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2_621_440

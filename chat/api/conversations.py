@@ -23,7 +23,7 @@ from chat.api.turns import TURN_RESPONSES, start_turn
 from chat.errors import ChatError, ErrorCode
 from chat.models import Conversation, Image, Message, Reply
 from chat.rendering import render
-from chat.services import conversations, options
+from chat.services import conversations, deletion, options
 
 router = Router(tags=["conversations"])
 
@@ -38,6 +38,7 @@ class ConversationSearch(Schema):
 
     q: Text = Field("", max_length=MAX_QUERY_CHARS)
     page: int = Field(1, ge=1, le=MAX_PAGE)
+    archived: bool = False
 
 
 class ConversationOut(Schema):
@@ -132,7 +133,9 @@ class MessageTreeOut(Schema):
 @router.get("/", response={200: ConversationPageOut, codes_4xx: ErrorOut})
 def list_conversations(request: HttpRequest, search: Query[ConversationSearch]) -> dict[str, Any]:
     """List one's conversations, or those whose title, questions or answers contain `q`."""
-    found = conversations.page(person(request), query=search.q, number=search.page)
+    found = conversations.page(
+        person(request), query=search.q, number=search.page, is_archived=search.archived
+    )
     return {
         "items": [_card(conversation) for conversation in found],
         "page": found.number,
@@ -191,9 +194,18 @@ def _message_in(conversation: Conversation, message_id: uuid.UUID) -> Message:
 
 @router.delete("/{conversation_id}/", response={204: None, codes_4xx: ErrorOut})
 def delete(request: HttpRequest, conversation_id: uuid.UUID) -> Status[None]:
-    """Delete a conversation with its messages; a reply being written is stopped."""
-    conversations.delete(access.conversation_for(person(request), conversation_id))
+    """Delete a conversation with its messages; a reply being written is stopped.
+
+    For a while (`VL_DELETE_UNDO_S`) it can be brought back.
+    """
+    deletion.discard(access.conversation_for(person(request), conversation_id))
     return Status(204, None)
+
+
+@router.post("/{conversation_id}/restore/", response={200: ConversationOut, codes_4xx: ErrorOut})
+def restore(request: HttpRequest, conversation_id: uuid.UUID) -> dict[str, Any]:
+    """Bring back a conversation that was deleted a moment ago."""
+    return _card(deletion.restore(person(request), conversation_id))
 
 
 @router.get("/{conversation_id}/messages/", response={200: MessageTreeOut, codes_4xx: ErrorOut})

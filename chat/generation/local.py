@@ -342,5 +342,6 @@ def _on_conversation_deleted(
 ) -> None:
     news.conversation_deleted(owner_id=owner_id, conversation_id=conversation_id)
     for reply_id in open_reply_ids:
-        answerer().cancel(reply_id)
+        if not claims.request_stop(reply_id, seen_offset=None):
+            answerer().cancel(reply_id)
         news.reply_ended(reply_id)

@@ -35,7 +35,8 @@ def reply_ended(reply_id: uuid.UUID) -> None:
     """Tell the followers to read the end, and the person's tabs that it is no longer written."""
     relay.send(reply_group(reply_id), {"type": "reply.ended", "reply": str(reply_id)})
     conversations.mark_unread(reply_id)
-    conversation = Conversation.objects.filter(messages=reply_id).first()
+    shown = Conversation.objects.filter(deleted_at__isnull=True)
+    conversation = shown.filter(messages=reply_id).first()
     if conversation is not None:
         conversation_changed(conversation)
 
@@ -69,6 +70,8 @@ def conversation_card(
         is_generating=Reply.objects.open().filter(message__conversation=conversation).exists(),
         is_unread=conversation.is_unread,
         options=conversation.options,
+        is_pinned=conversation.pinned_at is not None,
+        is_archived=conversation.archived_at is not None,
         message=message,
         reply=reply,
     )

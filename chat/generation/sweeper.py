@@ -1,4 +1,7 @@
-"""Returns the replies of lost workers to the queue, and ends those past their deadline."""
+"""Returns the replies of lost workers to the queue, and ends those past their deadline.
+
+Purges the conversations, too, that were deleted too long ago to be brought back.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import logging
 from django.conf import settings
 
 from chat.generation import claim, news
+from chat.services import deletion
 
 logger = logging.getLogger(__name__)
 
@@ -14,7 +18,7 @@ SWEEP_S = 2.0
 
 
 def sweep() -> int:
-    """Look once; returns how many replies went back to the queue. 4 queries when all is well."""
+    """Look once; returns how many replies went back to the queue. 5 queries when all is well."""
     returned, ended = claim.return_expired()
     ended += claim.fail_overdue(settings.VL_REPLY_DEADLINE_S)
     for reply_id in ended:
@@ -22,4 +26,7 @@ def sweep() -> int:
         news.reply_ended(reply_id)
     if returned:
         logger.warning("sweeper: %d replies lost their worker and wait again", returned)
+    purged = deletion.purge(settings.VL_DELETE_UNDO_S)
+    if purged:
+        logger.info("sweeper: %d deleted conversations are gone for good", purged)
     return returned

@@ -23,8 +23,8 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
     """Named queries over conversations."""
 
     def visible_to(self, user: Owner) -> Self:
-        """Keep what this person owns."""
-        return self.filter(owner_id=user.pk)
+        """Keep what this person owns and has not deleted."""
+        return self.filter(owner_id=user.pk, deleted_at__isnull=True)
 
     def newest_first(self) -> Self:
         """Order as the sidebar shows it: pinned ones, then the latest activity."""
@@ -69,6 +69,8 @@ class Conversation(models.Model):
     )
     pinned_at = models.DateTimeField(_("pinned at"), null=True, blank=True)
     archived_at = models.DateTimeField(_("archived at"), null=True, blank=True)
+    # Out of everybody's sight; gone for good once it can no longer be undone.
+    deleted_at = models.DateTimeField(_("deleted at"), null=True, blank=True, editable=False)
     # An answer has ended that its person has not looked at yet, in any tab.
     is_unread = models.BooleanField(_("unread"), default=False)
     # What its answers are asked for with, where a turn says nothing else: `TurnOptions.chosen()`.
@@ -79,11 +81,18 @@ class Conversation(models.Model):
     objects = ConversationQuerySet.as_manager()
 
     class Meta:
-        """Sidebar order is served by one index."""
+        """Sidebar order is served by one index, what waits to be purged by another."""
 
         verbose_name = _("conversation")
         verbose_name_plural = _("conversations")
-        indexes = (models.Index(fields=("owner", "-active_at"), name="conversation_sidebar"),)
+        indexes = (
+            models.Index(fields=("owner", "-active_at"), name="conversation_sidebar"),
+            models.Index(
+                fields=("deleted_at",),
+                name="conversation_deleted",
+                condition=Q(deleted_at__isnull=False),
+            ),
+        )
 
     def __str__(self) -> str:
         """Show the title, or the id while there is none."""

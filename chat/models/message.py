@@ -19,8 +19,13 @@ class MessageQuerySet(models.QuerySet["Message"]):
     """Named queries over messages."""
 
     def visible_to(self, user: Owner) -> Self:
-        """Keep those in conversations that this person owns."""
-        return self.filter(conversation__owner_id=user.pk)
+        """Keep those in conversations that this person owns and has not deleted."""
+        return self.filter(conversation__owner_id=user.pk, conversation__deleted_at__isnull=True)
+
+    def containing(self, text: str) -> Self:
+        """Keep questions and answers that contain the text, case aside, oldest first."""
+        hit = Q(text__icontains=text) | Q(reply__text__icontains=text)
+        return self.filter(hit).order_by("created_at", "id")
 
     def for_transcript(self) -> Self:
         """Order by time and load replies and pictures along: 2 queries for any length."""

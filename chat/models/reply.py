@@ -19,8 +19,10 @@ class ReplyQuerySet(models.QuerySet["Reply"]):
     """Named queries over replies."""
 
     def visible_to(self, user: Owner) -> Self:
-        """Keep those in conversations that this person owns."""
-        return self.filter(message__conversation__owner_id=user.pk)
+        """Keep those in conversations that this person owns and has not deleted."""
+        return self.filter(
+            message__conversation__owner_id=user.pk, message__conversation__deleted_at__isnull=True
+        )
 
     def open(self) -> Self:
         """Keep those without a terminal event yet: queued or running."""

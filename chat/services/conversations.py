@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from django.core.paginator import Paginator
 from django.db import transaction
+from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
 from chat.errors import ChatError, ErrorCode
@@ -15,6 +16,7 @@ from chat.signals import conversation_changed, conversation_deleted, send_after_
 
 if TYPE_CHECKING:
     import uuid
+    from collections.abc import Iterable
 
     from django.core.paginator import Page
 
@@ -24,11 +26,28 @@ PAGE_SIZE = 50
 TITLE_FROM_QUESTION_CHARS = 60
 
 
-def page(user: Owner, *, query: str = "", number: int = 1) -> Page[Conversation]:
-    """Give one page of a person's conversations that are not archived: 2 queries."""
-    conversations = Conversation.objects.visible_to(user).filter(archived_at__isnull=True)
-    found = conversations.matching(query.strip()).with_is_generating().newest_first()
-    return Paginator(found, PAGE_SIZE).get_page(number)
+def page(
+    user: Owner, *, query: str = "", number: int = 1, is_archived: bool = False
+) -> Page[Conversation]:
+    """Give one page of a person's conversations, in the archive or not: 2 queries.
+
+    A search looks in both. What it finds says as `hit_id` which message has the text, if any.
+    """
+    query = query.strip()
+    conversations = Conversation.objects.visible_to(user)
+    if query:
+        hits = Message.objects.containing(query).filter(conversation=OuterRef("pk"))
+        conversations = conversations.matching(query).annotate(
+            hit_id=Subquery(hits.values("pk")[:1])
+        )
+    else:
+        conversations = conversations.filter(archived_at__isnull=not is_archived)
+    return Paginator(conversations.with_is_generating().newest_first(), PAGE_SIZE).get_page(number)
+
+
+def messages_by_id(message_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Message]:
+    """Load messages with their replies: 1 query, none for no ids."""
+    return Message.objects.select_related("reply").in_bulk(set(message_ids))
 
 
 def shown_branch(conversation: Conversation) -> list[Message]:
@@ -123,7 +142,7 @@ def set_unread(conversation: Conversation, *, is_unread: bool) -> Conversation:
 
 
 def delete(conversation: Conversation) -> None:
-    """Delete the conversation with its messages; a reply still being written is stopped."""
+    """Delete the conversation for good, with its messages; a reply being written is stopped."""
     conversation_id, owner_id = conversation.pk, conversation.owner_id
     with transaction.atomic():
         replies = Reply.objects.open().filter(message__conversation=conversation)

@@ -30,7 +30,10 @@ def message(
 def conversation_list(request: HttpRequest) -> HttpResponse:
     """Render a page of the conversation list, searched by `q`."""
     listed = sidebar_page(
-        request.user, query=request.GET.get("q", ""), page=request.GET.get("page", "1")
+        request.user,
+        query=request.GET.get("q", ""),
+        page=request.GET.get("page", "1"),
+        is_archive="archived" in request.GET,
     )
     current = request.GET.get("current", "")
     return render(request, "chat/_conversations.html", {"sidebar": listed, "current_id": current})

@@ -101,7 +101,9 @@ def _connection_texts() -> dict[str, str]:
 def _list_texts() -> dict[str, str]:
     return {
         "untitled": _("New conversation"),
-        "delete_question": _("Delete “{title}”?"),
+        "deleted": _("“{title}” is deleted."),
+        "archived": _("“{title}” is in the archive."),
+        "undo_failed": _("That could not be taken back."),
         "change_failed": _("That could not be changed. Try again."),
         "rename_failed": _("The name could not be changed. Try again."),
         "delete_failed": _("The conversation could not be deleted. Try again."),

@@ -11,11 +11,12 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from chat import access, export
-from chat.models import Conversation
+from chat.errors import ChatError
+from chat.models import Conversation, Message
 from chat.services import conversations
 from chat.views.guard import page
 from chat.views.page_texts import example_questions, page_texts
-from chat.views.sidebar import sidebar_page
+from chat.views.sidebar import ConversationCard, sidebar_page
 from chat.views.transcript import MessageCard, blank_cards, cards
 
 STYLESHEETS = tuple(
@@ -59,9 +60,22 @@ def conversation(request: HttpRequest, conversation_id: uuid.UUID) -> HttpRespon
     """Show a conversation with all that is written so far."""
     shown = access.conversation_for(request.user, conversation_id)
     conversations.set_unread(shown, is_unread=False)
+    sought = _sought_message(request, shown)
     branch = conversations.shown_branch(shown)
-    messages = cards(branch, conversations.sibling_ids(shown))
+    if sought is not None and sought not in branch:
+        conversations.show(shown, sought)
+        branch = conversations.shown_branch(shown)
+    messages = cards(branch, conversations.sibling_ids(shown), sought=sought)
     return _chat(request, conversation=shown, messages=messages)
+
+
+def _sought_message(request: HttpRequest, conversation: Conversation) -> Message | None:
+    """Find the message that the address names (`?at=`): the hit of a search."""
+    try:
+        message = access.message_for(request.user, uuid.UUID(request.GET.get("at", "")))
+    except (ValueError, ChatError):
+        return None  # it is gone: the conversation is shown all the same
+    return message if message.conversation_id == conversation.pk else None
 
 
 def _chat(
@@ -71,6 +85,7 @@ def _chat(
         "conversation": conversation,
         "messages_shown": messages,
         "sidebar": sidebar_page(request.user),
+        "blank_conversation": ConversationCard(),
         "page_data": _page_data(request, conversation),
         "stylesheets": STYLESHEETS,
         "modules": MODULES,

@@ -140,9 +140,12 @@ class MessageCard:
     pictures: tuple[PictureCard, ...] = ()
     answer: AnswerCard = AnswerCard()
     siblings: Siblings = Siblings()
+    is_sought: bool = False  # the hit of a search: the page opens at it
 
     @classmethod
-    def of(cls, message: Message, siblings: Sequence[uuid.UUID]) -> MessageCard:
+    def of(
+        cls, message: Message, siblings: Sequence[uuid.UUID], *, is_sought: bool = False
+    ) -> MessageCard:
         """Read a stored message with its reply, pictures, and those that hang on the same one."""
         reply = getattr(message, "reply", None)
         return cls(
@@ -153,6 +156,7 @@ class MessageCard:
             pictures=tuple(PictureCard.of(image) for image in message.images.all()),
             answer=AnswerCard.of(reply) if reply else AnswerCard(),
             siblings=Siblings.of(message.pk, siblings),
+            is_sought=is_sought,
         )
 
     @property
@@ -171,10 +175,16 @@ def end_notes() -> dict[str, str]:
 
 
 def cards(
-    messages: Iterable[Message], siblings: Mapping[uuid.UUID, Sequence[uuid.UUID]]
+    messages: Iterable[Message],
+    siblings: Mapping[uuid.UUID, Sequence[uuid.UUID]],
+    *,
+    sought: Message | None = None,
 ) -> list[MessageCard]:
-    """Read the messages of a branch, in order."""
-    return [MessageCard.of(message, siblings[message.pk]) for message in messages]
+    """Read the messages of a branch, in order; the page opens at the sought one."""
+    return [
+        MessageCard.of(message, siblings[message.pk], is_sought=message == sought)
+        for message in messages
+    ]
 
 
 def blank_cards() -> dict[str, MessageCard]:

@@ -4,6 +4,7 @@ Run as a program, with the settings in the environment. A question that contains
 - `slowly` is answered over several seconds, in visible stages;
 - `everything` is answered with a table, code and mathematics;
 - `where` is answered with two boxes and a point, in JSON, `which` with a box in Picture 2;
+- `many conversations` gives the newest account 3,000 old ones;
 - `fail` ends in an error after a few words;
 - anything else is answered at once with facts about the request.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 import functools
 import os
 import threading
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import django
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from inference.backends.base import Cancellation
 
 SLOW_TOKENS = 60
+MANY = 3000
 EVERYTHING = """There are **three shapes** in the picture:
 
 | Place | Shape | Colour |
@@ -77,6 +80,8 @@ def answer(request: GenerationRequest) -> str:
     """Answer as the last question asks for."""
     question = request.messages[-1].text
     _pace.is_slow = "slowly" in question
+    if "many conversations" in question:
+        return keep_many()
     if "fail" in question:
         raise InferenceError(ErrorCode.OUT_OF_MEMORY, "There is not enough memory.")
     if "which" in question:
@@ -88,6 +93,22 @@ def answer(request: GenerationRequest) -> str:
     if _pace.is_slow:
         return " ".join(f"word{number}" for number in range(1, SLOW_TOKENS + 1)) + "."
     return describe(request)
+
+
+def keep_many() -> str:
+    """Give the person who came last a long past, five minutes a conversation."""
+    from django.contrib.auth import get_user_model
+    from django.utils import timezone
+
+    from chat.models import Conversation
+
+    person = get_user_model().objects.latest("pk")
+    now = timezone.now()
+    Conversation.objects.bulk_create(
+        Conversation(owner=person, title=f"Old {n}", active_at=now - timedelta(minutes=5 * n))
+        for n in range(1, MANY + 1)
+    )
+    return f"Here are {MANY} conversations."
 
 
 describe = scripted.describe_request

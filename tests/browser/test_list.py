@@ -1,10 +1,17 @@
-"""The conversation list: search, rename, delete."""
+"""The conversation list: search, rename, pin, archive, delete with a way back, thousands."""
 
 from __future__ import annotations
 
-from playwright.sync_api import expect
+import re
+from collections.abc import Callable
+
+from playwright.sync_api import Locator, expect
 
 from tests.browser.pages import ChatPage
+from tests.browser.server import ServerProcess
+
+MANY = 3000
+LIST_NODES = 2500
 
 
 def ask_anew(chat: ChatPage, question: str) -> None:
@@ -14,14 +21,37 @@ def ask_anew(chat: ChatPage, question: str) -> None:
     chat.expect_answered()
 
 
-def test_search_finds_by_title_and_by_answer(alice: ChatPage) -> None:
+def choose(chat: ChatPage, card: Locator, action: str) -> None:
+    """Take something from a card's menu."""
+    card.hover()
+    card.get_by_role("button", name="More").click()
+    chat.page.locator("[data-card-menu]").get_by_role("button", name=action, exact=True).click()
+
+
+def group(chat: ChatPage, key: str) -> Locator:
+    """Find the cards of a group."""
+    return chat.page.locator(f'[data-group="{key}"] [data-card]')
+
+
+def test_search_shows_where_the_text_is_and_opens_there(alice: ChatPage) -> None:
     ask_anew(alice, "Where is the lighthouse?")
+    alice.ask("Tell me everything.")
+    alice.expect_answered(2)
+    alice.ask("And slowly?")
+    alice.expect_answered(3)
     ask_anew(alice, "Tell me everything.")
     search = alice.page.get_by_role("searchbox")
     search.fill("lighthouse")
     expect(alice.cards).to_have_count(1)
-    search.fill("three shapes")
-    expect(alice.cards.locator("[data-card-title]")).to_have_text(["Tell me everything."])
+    expect(alice.cards.locator("mark").first).to_have_text("lighthouse")
+    search.fill("THREE shapes")
+    expect(alice.cards).to_have_count(2)
+    expect(alice.page.locator("[data-search-status]")).to_have_text("2 conversations found")
+    alice.shot("search")
+    alice.cards.last.get_by_role("link").click()
+    sought = alice.page.locator("[data-sought]")
+    expect(sought).to_contain_text("three shapes")
+    expect(sought).to_be_in_viewport()
     search.fill("nowhere")
     expect(alice.page.locator("[data-list-empty]")).to_have_text("Nothing found.")
     search.fill("")
@@ -30,8 +60,7 @@ def test_search_finds_by_title_and_by_answer(alice: ChatPage) -> None:
 
 def test_renaming_shows_everywhere(alice: ChatPage) -> None:
     ask_anew(alice, "What is this?")
-    alice.cards.first.hover()
-    alice.page.get_by_role("button", name="Rename").click()
+    choose(alice, alice.cards.first, "Rename")
     alice.page.get_by_label("Title").fill("My <b>circle</b>")
     alice.page.keyboard.press("Enter")
     expect(alice.cards.first.locator("[data-card-title]")).to_have_text("My <b>circle</b>")
@@ -40,18 +69,60 @@ def test_renaming_shows_everywhere(alice: ChatPage) -> None:
     expect(alice.page.locator("[data-title]")).to_have_text("My <b>circle</b>")
 
 
-def test_deleting_asks_first_and_goes_home(alice: ChatPage) -> None:
+def test_pins_and_archive_show_in_every_tab(alice: ChatPage) -> None:
     ask_anew(alice, "What is this?")
-    alice.cards.first.hover()
-    alice.page.get_by_role("button", name="Delete").click()
-    alice.shot("delete")
-    alice.page.get_by_role("button", name="Cancel").click()
+    ask_anew(alice, "And this?")
+    other = alice.second_tab()
+    other.expect_connected()
+    choose(alice, alice.cards.last, "Pin")
+    expect(group(alice, "pinned")).to_contain_text(["What is this?"])
+    expect(group(other, "pinned")).to_contain_text(["What is this?"])
+    choose(alice, group(alice, "pinned"), "Unpin")
+    expect(group(other, "pinned")).to_have_count(0)
+    choose(alice, alice.cards.first, "Move to the archive")
     expect(alice.cards).to_have_count(1)
-    alice.cards.first.hover()
-    alice.page.get_by_role("button", name="Delete").click()
-    alice.page.locator("dialog").get_by_role("button", name="Delete").click()
+    expect(other.cards).to_have_count(1)
+    other.page.get_by_role("button", name="Archive").click()
+    expect(other.cards).to_contain_text(["And this?"])
+    other.shot("archive")
+    alice.page.get_by_role("button", name="Undo").click()
+    expect(alice.cards).to_have_count(2)
+    expect(other.page.locator("[data-list-empty]")).to_have_text("Nothing is archived.")
+
+
+def test_what_was_deleted_can_be_brought_back_from_the_next_page(alice: ChatPage) -> None:
+    ask_anew(alice, "What is this?")
+    other = alice.second_tab()
+    other.expect_connected()
+    choose(alice, alice.cards.first, "Delete")
     expect(alice.page).to_have_url(f"{alice.url}/")
+    expect(other.page).to_have_url(f"{alice.url}/")
     expect(alice.cards).to_have_count(0)
+    alice.shot("undo")
+    alice.page.get_by_role("button", name="Undo").click()
+    expect(alice.cards).to_have_count(1)
+    expect(other.cards).to_have_count(1)
+    alice.cards.first.get_by_role("link").click()
+    expect(alice.questions).to_have_text(re.compile("What is this"))
+
+
+def test_a_list_is_used_by_keyboard_alone(alice: ChatPage) -> None:
+    for question in ("One?", "Two?", "Three?"):
+        ask_anew(alice, question)
+    keyboard = alice.page.keyboard
+    alice.cards.first.get_by_role("link").focus()
+    keyboard.press("ArrowDown")
+    keyboard.press("Delete")
+    expect(alice.cards).to_have_count(2)
+    expect(alice.cards.last.get_by_role("link")).to_be_focused()
+    keyboard.press("ControlOrMeta+z")
+    expect(alice.cards).to_have_count(3)
+    keyboard.press("Home")
+    keyboard.press("Tab")
+    keyboard.press("Enter")
+    expect(alice.page.get_by_role("button", name="Pin", exact=True)).to_be_focused()
+    keyboard.press("Escape")
+    expect(alice.cards.first.get_by_role("button", name="More")).to_be_focused()
 
 
 def test_an_answer_that_nobody_saw_is_marked_until_somebody_looks(alice: ChatPage) -> None:
@@ -70,3 +141,28 @@ def test_an_answer_that_nobody_saw_is_marked_until_somebody_looks(alice: ChatPag
     expect(first).not_to_have_attribute("data-unread", "")
     alice.open_home()
     expect(first).not_to_have_attribute("data-unread", "")
+
+
+def test_of_thousands_only_those_near_the_eye_are_in_the_page(
+    person: Callable[..., ChatPage], server: ServerProcess
+) -> None:
+    alice = person(server)
+    ask_anew(alice, "Make many conversations.")
+    alice.reload()
+    place = alice.page.locator("[data-conversations]")
+    expect(group(alice, "today").first).to_contain_text("Make many conversations.")
+    alice.cards.first.get_by_role("link").focus()
+    alice.page.keyboard.press("End")
+    focused = alice.page.locator("[data-card-link]:focus [data-card-title]")
+    expect(focused).to_have_text(f"Old {MANY}")
+    for number in range(MANY - 1, MANY - 60, -1):
+        alice.page.keyboard.press("ArrowUp")
+        expect(focused).to_have_text(f"Old {number}")
+    for share in (0.5, 0.2):
+        place.evaluate("(list, share) => list.scrollTo(0, list.scrollHeight * share)", share)
+        seen = alice.page.locator("[data-card]").filter(has_text="Old").first
+        expect(seen).to_be_attached()
+        expect(alice.page.locator(".chunk--blank")).not_to_have_count(0)
+        assert place.evaluate("(list) => list.querySelectorAll('*').length") < LIST_NODES
+    alice.page.keyboard.press("Home")
+    expect(alice.cards.first).to_contain_text("Make many conversations.")

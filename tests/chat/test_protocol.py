@@ -344,7 +344,8 @@ def test_a_ping_comes_back_as_it_was(value: object) -> None:
         ),
         pytest.param(
             ConversationFrame(conversation=ID, title="t", active_at="", is_generating=True),
-            {"conversation", "title", "active_at", "is_generating", "is_unread", "is_deleted"},
+            {"conversation", "title", "active_at", "is_generating", "is_unread", "is_pinned",
+             "is_archived", "is_deleted"},
             id="conversation",
         ),
         pytest.param(PongFrame(t=None), set(), id="pong without t"),

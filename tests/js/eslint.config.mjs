@@ -3,7 +3,7 @@
 import js from "@eslint/js";
 
 const BROWSER = ["document", "window", "location", "history", "navigator", "localStorage",
-  "performance", "matchMedia", "CSS", "Text", "Element", "HTMLElement", "ResizeObserver",
+  "performance", "matchMedia", "CSS", "Text", "Element", "HTMLElement", "ResizeObserver", "IntersectionObserver",
   "XMLHttpRequest", "WebSocket", "EventSource", "CustomEvent", "Highlight", "NodeFilter", "sessionStorage"];
 const EVERYWHERE = ["globalThis", "console", "setTimeout", "clearTimeout", "URL",
   "URLSearchParams", "AbortController", "Intl", "fetch", "File", "FormData"];

@@ -28,6 +28,7 @@ CALLS = {
     ("get", "/api/conversations/"),
     ("patch", "/api/conversations/{conversation_id}/"),
     ("delete", "/api/conversations/{conversation_id}/"),
+    ("post", "/api/conversations/{conversation_id}/restore/"),
     ("get", "/api/conversations/{conversation_id}/messages/"),
     ("get", "/api/conversations/{conversation_id}/export/"),
     ("get", "/api/info/"),

@@ -188,7 +188,28 @@ def test_an_owner_deletes_a_conversation_once(alice: User, turn: Turn) -> None:
 
     assert (first.status_code, first.content) == (204, b"")
     assert twice.status_code == 404
-    assert not Conversation.objects.exists()
+    assert browser.get("/api/conversations/").json()["items"] == []
+
+
+def test_an_owner_brings_a_deleted_conversation_back(alice: User, turn: Turn) -> None:
+    browser, url = browser_of(alice), f"/api/conversations/{turn.conversation.pk}/"
+    browser.delete(url)
+
+    answer = browser.post(f"{url}restore/")
+
+    assert (answer.status_code, answer.json()["id"]) == (200, str(turn.conversation.pk))
+    assert browser.get(url).status_code == 200
+
+
+def test_the_archive_is_listed_on_demand_and_searched_always(alice: User, turn: Turn) -> None:
+    browser, url = browser_of(alice), f"/api/conversations/{turn.conversation.pk}/"
+    browser.patch(url, {"archived": True}, content_type="application/json")
+
+    def listed(query: str) -> int:
+        total: int = browser.get(f"/api/conversations/?{query}").json()["total"]
+        return total
+
+    assert (listed(""), listed("archived=true"), listed("q=what")) == (0, 1, 1)
 
 
 def test_messages_come_as_a_tree(alice: User) -> None:
@@ -251,6 +272,7 @@ ENTRIES = [
     pytest.param("patch", "", id="change"),
     pytest.param("delete", "", id="delete"),
     pytest.param("get", "messages/", id="messages"),
+    pytest.param("post", "restore/", id="restore"),
 ]
 
 

@@ -117,6 +117,8 @@ def test_a_card_goes_to_its_owners_tabs_alone(alice: User, bob: User, sent: Sent
         "active_at": turn.conversation.active_at.isoformat(),
         "is_generating": True,
         "is_unread": False,
+        "is_pinned": False,
+        "is_archived": False,
         "is_deleted": False,
         "options": {},
         "message": str(turn.message.pk),

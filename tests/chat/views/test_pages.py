@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,10 +11,9 @@ from django.conf import settings
 from django.template.loader import render_to_string
 from django.test import Client
 from django.urls import reverse
-from django.utils import timezone, translation
+from django.utils import translation
 
-from chat.models import Conversation, Reply
-from chat.views.sidebar import sidebar_page
+from chat.models import Reply
 from tests.chat.factories import a_picture, a_reply, a_turn, end_reply
 
 if TYPE_CHECKING:
@@ -129,41 +127,6 @@ def test_end_that_is_not_plain_is_told(alice: User, fields: dict[str, str], text
     reply = a_reply(alice)
     end_reply(reply, "A red", **fields)
     assert text in get(alice, fragment_of(reply)).content.decode()
-
-
-def test_list_is_grouped_by_day_and_marks_the_shown_one(alice: User) -> None:
-    today, earlier = a_reply(alice), a_reply(alice)
-    week_ago = timezone.now() - timedelta(days=7)
-    conversations = Conversation.objects.all()
-    conversations.filter(pk=earlier.message.conversation_id).update(active_at=week_ago)
-    listed = sidebar_page(alice)
-    assert [item.pk for item in listed.today] == [today.message.conversation_id]
-    assert [item.pk for item in listed.earlier] == [earlier.message.conversation_id]
-    current = str(today.message.conversation_id)
-    shown = get(alice, reverse("chat:conversations"), current=current).content.decode()
-    assert shown.count('aria-current="page"') == 1
-    assert shown.count("data-generating>") == 2
-
-
-def test_list_is_searched_and_paged(alice: User, bob: User) -> None:
-    for number in range(51):
-        a_turn(alice, f"Question {number}")
-    a_turn(bob, "Question of bob")
-    first, second = sidebar_page(alice), sidebar_page(alice, page="2")
-    assert (len(first.today), first.next_page, first.is_first) == (50, 2, True)
-    assert (len(second.today), second.next_page, second.is_first) == (1, None, False)
-    assert [item.title for item in sidebar_page(alice, query=" question 7 ").today] == [
-        "Question 7"
-    ]
-    assert sidebar_page(alice, query="bob").is_empty
-    older = get(alice, reverse("chat:conversations"), page="2").content.decode()
-    assert "data-group" not in older
-
-
-@pytest.mark.parametrize("page", ["0", "-1", "x", "99999", "²", ""])
-def test_page_number_that_is_none_shows_a_page(alice: User, page: str) -> None:
-    a_turn(alice)
-    assert get(alice, reverse("chat:conversations"), page=page).status_code == 200
 
 
 def test_page_speaks_the_readers_language(alice: User) -> None:

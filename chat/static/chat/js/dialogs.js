@@ -1,9 +1,8 @@
 /**
- * The dialogs: rename and delete. Owns their elements.
+ * The dialog for another title. Owns its elements.
  */
 
-import { find, on, setText } from "./dom.js";
-import { say } from "./texts.js";
+import { find, on } from "./dom.js";
 
 /**
  * Open a dialog and wait for its end.
@@ -32,15 +31,4 @@ export async function askTitle(title) {
   const isConfirmed = await answer;
   const wanted = input.value.trim();
   return isConfirmed && wanted && wanted !== title ? wanted : null;
-}
-
-/**
- * Ask whether a conversation is to go.
- * @param {string} title
- * @returns {Promise<boolean>}
- */
-export function askDelete(title) {
-  const dialog = find("delete-dialog");
-  setText(find("delete-title", dialog), say("delete_question", { title }));
-  return ask(dialog);
 }

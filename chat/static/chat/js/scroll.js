@@ -11,7 +11,7 @@ export class Follower {
   #scroller;
   #content;
   #button;
-  #isFollowing = true;
+  #isFollowing;
   #lastTop = 0;
   #releases;
 
@@ -20,6 +20,11 @@ export class Follower {
     this.#scroller = scroller;
     this.#content = content;
     this.#button = button;
+    // Opened by the hit of a search: it is read from there.
+    /** @type {HTMLElement | null} */
+    const sought = content.querySelector("[data-sought]");
+    this.#isFollowing = !sought;
+    sought?.scrollIntoView({ block: "center" });
     const observer = new ResizeObserver(() => this.#grew());
     observer.observe(content);
     observer.observe(scroller);

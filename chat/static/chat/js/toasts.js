@@ -11,6 +11,8 @@ export function toast(text) {
   const note = document.createElement("p");
   note.className = "toast";
   note.textContent = text;
-  find("toasts").replaceChildren(note);
+  const place = find("toasts");
+  place.querySelector(".toast:not(.toast--undo)")?.remove(); // what is offered stays
+  place.append(note);
   setTimeout(() => note.remove(), SHOWN_MS);
 }

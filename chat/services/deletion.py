@@ -1,0 +1,79 @@
+"""Deleting a conversation so that it can be brought back for a while."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from chat import access
+from chat.errors import ChatError, ErrorCode
+from chat.models import Conversation, Reply
+from chat.services import conversations
+from chat.signals import conversation_changed, conversation_deleted, send_after_commit
+
+if TYPE_CHECKING:
+    import uuid
+
+    from django.db.models import QuerySet
+
+    from chat.models.image import Owner
+
+PURGE_AT_ONCE = 100  # of a person's thousands; the next look takes the rest
+
+
+def discard(conversation: Conversation) -> None:
+    """Take the conversation out of sight; a reply still being written is stopped. 2 queries."""
+    with transaction.atomic():
+        replies = Reply.objects.open().filter(message__conversation=conversation)
+        open_ids = list(replies.values_list("pk", flat=True))
+        conversation.deleted_at = timezone.now()
+        conversation.save(update_fields=["deleted_at"])
+        send_after_commit(
+            conversation_deleted,
+            owner_id=conversation.owner_id,
+            conversation_id=conversation.pk,
+            open_reply_ids=open_ids,
+        )
+
+
+def restore(user: Owner, conversation_id: uuid.UUID) -> Conversation:
+    """Bring back what this person discarded; what is there anyway stays as it is. 2 queries.
+
+    Raises:
+        ChatError: conversation_not_found, also when it is gone for good.
+    """
+    conversation = access.deleted_conversation_for(user, conversation_id)
+    if conversation.deleted_at is not None:
+        conversation.deleted_at = None
+        # Not where it was purged since the look: then there is no row to change.
+        if not Conversation.objects.filter(pk=conversation.pk).update(deleted_at=None):
+            raise ChatError(ErrorCode.CONVERSATION_NOT_FOUND)
+        send_after_commit(conversation_changed, conversation=conversation)
+    return conversation
+
+
+def purge(undo_s: float) -> int:
+    """Delete for good what was discarded longer ago than this; returns how many. 1 query, mostly.
+
+    Several processes may do so at the same time.
+    """
+    before = timezone.now() - timedelta(seconds=undo_s)
+    overdue = Conversation.objects.filter(deleted_at__lt=before)
+    ids = list(overdue.values_list("pk", flat=True)[:PURGE_AT_ONCE])
+    return sum(_purge(overdue.filter(pk=conversation_id)) for conversation_id in ids)
+
+
+def _purge(overdue: QuerySet[Conversation]) -> bool:
+    with transaction.atomic():
+        # Locked and looked at again: it may have been brought back since.
+        conversation = overdue.select_for_update(skip_locked=_can_skip_locked()).first()
+        if conversation is not None:
+            conversations.delete(conversation)
+        return conversation is not None
+
+
+def _can_skip_locked() -> bool:
+    return connection.features.has_select_for_update_skip_locked
