@@ -17,6 +17,7 @@ from chat.services import conversations
 from chat.views.hits import Piece, pieces, snippet
 
 if TYPE_CHECKING:
+    import uuid
     from collections.abc import Iterable
 
     from django.core.paginator import Page
@@ -94,9 +95,10 @@ def _hits(found: Page[Conversation], query: str) -> tuple[Group, ...]:
 
 
 def _hit_card(
-    conversation: Conversation, query: str, messages: dict[object, Message]
+    conversation: Conversation, query: str, messages: dict[uuid.UUID, Message]
 ) -> ConversationCard:
-    hit = messages.get(getattr(conversation, "hit_id", None))
+    hit_id: uuid.UUID | None = getattr(conversation, "hit_id", None)
+    hit = messages.get(hit_id) if hit_id else None
     title = pieces(conversation.title or _("New conversation"), query)
     url = reverse("chat:conversation", args=[conversation.pk])
     is_archived = conversation.archived_at is not None

@@ -169,7 +169,7 @@ def test_the_page_opens_at_the_hit_on_a_branch_that_is_not_shown(alice: User) ->
     client = Client()
     client.force_login(alice)
     page = client.get(
-        reverse("chat:conversation", args=[first.conversation.pk]), {"at": second.message.pk}
+        reverse("chat:conversation", args=[first.conversation.pk]), {"at": str(second.message.pk)}
     ).content.decode()
 
     assert re.search(rf'data-message="{second.message.pk}"[^>]* data-sought', page)
@@ -192,7 +192,7 @@ def test_a_hit_that_is_not_there_shows_the_conversation(
     client.force_login(alice)
     path = reverse("chat:conversation", args=[turn.conversation.pk])
 
-    response = client.get(path, {"at": ids[sought]})
+    response = client.get(path, {"at": str(ids[sought])})
 
     assert response.status_code == 200
     assert b"data-sought" not in response.content
