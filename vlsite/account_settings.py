@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.core.exceptions import ImproperlyConfigured
+
 from vlsite import env
 
 AUTHENTICATION_BACKENDS = [
@@ -17,14 +19,40 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
-VL_SIGNUP = env.choice("VL_SIGNUP", "open", ("open", "closed"))
+VL_SIGNUP = env.choice("VL_SIGNUP", "open", ("open", "invite", "closed"))
+
+# Without a host no mail is sent, and nothing waits for one.
+VL_EMAIL_HOST = env.text("VL_EMAIL_HOST")
+VL_EMAIL_PORT = env.integer("VL_EMAIL_PORT", 587, low=1, high=65535)
+VL_EMAIL_TLS = env.choice("VL_EMAIL_TLS", "starttls", ("starttls", "tls", "none"))
+VL_EMAIL_FROM = env.text("VL_EMAIL_FROM")
+if VL_EMAIL_HOST and "@" not in VL_EMAIL_FROM:
+    raise ImproperlyConfigured("VL_EMAIL_HOST is set: set VL_EMAIL_FROM to the sender's address.")
+EMAIL_BACKEND = (
+    "vlsite.mail.EmailBackend" if VL_EMAIL_HOST else "django.core.mail.backends.dummy.EmailBackend"
+)
+EMAIL_HOST = VL_EMAIL_HOST
+EMAIL_PORT = VL_EMAIL_PORT
+EMAIL_HOST_USER = env.text("VL_EMAIL_USER")
+EMAIL_HOST_PASSWORD = env.secret("VL_EMAIL_PASSWORD")
+EMAIL_USE_TLS = VL_EMAIL_TLS == "starttls"
+EMAIL_USE_SSL = VL_EMAIL_TLS == "tls"
+EMAIL_TIMEOUT = 10  # seconds; a person waits for it
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = VL_EMAIL_FROM
+
 ACCOUNT_ADAPTER = "vlsite.accounts.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
-ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*", "password2*"]
-ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_SIGNUP_FIELDS = [
+    "username*",
+    "email*" if VL_EMAIL_HOST else "email",
+    "password1*",
+    "password2*",
+]
+ACCOUNT_EMAIL_VERIFICATION = "mandatory" if VL_EMAIL_HOST else "none"
+ACCOUNT_LOGIN_ON_EMAIL_CONFIRMATION = True  # only in the browser that signed up
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
 ACCOUNT_SESSION_REMEMBER = True
-EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 ACCOUNT_LOGOUT_REDIRECT_URL = "/accounts/login/"

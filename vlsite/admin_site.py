@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from allauth.account.decorators import secure_admin_login
+from allauth.account.utils import get_next_redirect_url
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
+from django.http import HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
@@ -18,7 +21,7 @@ from chat.generation import local
 from chat.models import Reply
 
 if TYPE_CHECKING:
-    from django.http import HttpRequest, HttpResponse
+    from django.http import HttpRequest
     from django.urls import URLPattern, URLResolver
 
 MAY_SEE = "chat.view_reply"
@@ -31,6 +34,20 @@ class ServerAdminSite(admin.AdminSite):
         """Put the page before Django's own, which end with one that takes every address."""
         page = path("server/", self.admin_view(require_safe(self.show_server)), name="server")
         return [page, *super().get_urls()]
+
+    def login(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Lead to the one sign-in of the site, which alone asks for second factors.
+
+        Raises:
+            PermissionDenied: this person is signed in, and the admin is not for them.
+        """
+        answer: HttpResponse = secure_admin_login(self._to_the_index)(request)
+        return answer
+
+    def _to_the_index(self, request: HttpRequest) -> HttpResponse:
+        return HttpResponseRedirect(get_next_redirect_url(request) or reverse("admin:index"))
 
     def get_app_list(
         self, request: HttpRequest, app_label: str | None = None

@@ -17,6 +17,7 @@ def favicon(_request: HttpRequest) -> HttpResponseRedirect:
 urlpatterns = [
     path("", include("chat.urls")),
     path("api/", api.urls),
+    path("accounts/", include("vlsite.account_views")),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),

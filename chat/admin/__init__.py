@@ -1,13 +1,14 @@
-"""The Django admin: conversations as transcripts, replies for operators, pictures. Read-only."""
+"""The Django admin: conversations as transcripts, replies for operators, pictures, invitations."""
 
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
 from chat.admin.conversations import ConversationAdmin
 from chat.admin.images import ImageAdmin
+from chat.admin.invitations import InvitationAdmin
 from chat.admin.replies import ReplyAdmin
 
-__all__ = ["ConversationAdmin", "ImageAdmin", "ReplyAdmin"]
+__all__ = ["ConversationAdmin", "ImageAdmin", "InvitationAdmin", "ReplyAdmin"]
 
 admin.site.site_title = _("Conversations about pictures")
 admin.site.site_header = _("Conversations about pictures: administration")

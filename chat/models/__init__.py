@@ -1,10 +1,26 @@
-"""What is kept: conversations, messages, the replies being written, feedback, pictures, presets."""
+"""What is kept: conversations and all that is in them, presets; and what belongs to accounts."""
 
+from chat.models.api_key import ApiKey
 from chat.models.conversation import Conversation
 from chat.models.feedback import Feedback
 from chat.models.image import Image
+from chat.models.invitation import Invitation
+from chat.models.leftover_file import LeftoverFile
 from chat.models.message import Message, MessageImage
+from chat.models.preferences import Preferences
 from chat.models.preset import Preset
 from chat.models.reply import Reply
 
-__all__ = ["Conversation", "Feedback", "Image", "Message", "MessageImage", "Preset", "Reply"]
+__all__ = [
+    "ApiKey",
+    "Conversation",
+    "Feedback",
+    "Image",
+    "Invitation",
+    "LeftoverFile",
+    "Message",
+    "MessageImage",
+    "Preferences",
+    "Preset",
+    "Reply",
+]

@@ -179,7 +179,7 @@ def test_another_database_gets_none_of_sqlites_options(tmp_path: Path) -> None:
     [
         pytest.param("VL_PORT", "0", id="port"),
         pytest.param("VL_PUBLIC_URL", "chat.example.org", id="address"),
-        pytest.param("VL_SIGNUP", "invite", id="sign-up"),
+        pytest.param("VL_SIGNUP", "everybody", id="sign-up"),
         pytest.param("VL_PIXELS", "all", id="pixels"),
         pytest.param("VL_MAX_TOKENS", "many", id="tokens"),
         pytest.param("VL_TEMPERATURE", "3", id="temperature"),
