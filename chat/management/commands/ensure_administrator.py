@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.account.models import EmailAddress
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand
 
@@ -30,5 +31,5 @@ class Command(BaseCommand):
             return
         user = users.create_superuser(username, env.text("DJANGO_SUPERUSER_EMAIL"), password)
         if user.email:  # whoever sets the environment vouches for it
-            user.emailaddress_set.create(email=user.email, verified=True, primary=True)
+            EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
         self.stdout.write(f"Created the administrator “{username}”.")
