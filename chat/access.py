@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chat.errors import ChatError, ErrorCode
-from chat.models import Conversation, Image, Message, Preset, Reply
+from chat.models import Conversation, Document, DocumentRun, Image, Message, Preset, Reply
 
 if TYPE_CHECKING:
     import uuid
@@ -104,4 +104,29 @@ def image_for(user: Owner, image_id: uuid.UUID) -> Image:
     found = images.filter(pk=image_id).first()
     if found is None:
         raise ChatError(ErrorCode.IMAGE_NOT_FOUND)
+    return found
+
+
+def document_for(user: Owner, document_id: uuid.UUID) -> Document:
+    """Find a PDF that this person uploaded; no reviewer ever reads one: 1 query.
+
+    Raises:
+        ChatError: document_not_found.
+    """
+    found = Document.objects.visible_to(user).filter(pk=document_id).first()
+    if found is None:
+        raise ChatError(ErrorCode.DOCUMENT_NOT_FOUND)
+    return found
+
+
+def run_for(user: Owner, run_id: uuid.UUID) -> DocumentRun:
+    """Find a run through a document, in a conversation that this person owns: 1 query.
+
+    Raises:
+        ChatError: document_not_found.
+    """
+    runs = DocumentRun.objects.visible_to(user).select_related("conversation", "document")
+    found = runs.filter(pk=run_id).first()
+    if found is None:
+        raise ChatError(ErrorCode.DOCUMENT_NOT_FOUND)
     return found

@@ -24,6 +24,10 @@ class ErrorCode(StrEnum):
     IMAGE_UNREADABLE = "image_unreadable"
     IMAGE_TOO_LARGE = "image_too_large"
     IMAGE_TYPE_UNSUPPORTED = "image_type_unsupported"
+    DOCUMENT_NOT_FOUND = "document_not_found"
+    DOCUMENT_UNREADABLE = "document_unreadable"
+    DOCUMENT_LOCKED = "document_locked"
+    DOCUMENT_TOO_LONG = "document_too_long"
     CONVERSATION_NOT_FOUND = "conversation_not_found"
     MESSAGE_NOT_FOUND = "message_not_found"
     PRESET_NOT_FOUND = "preset_not_found"
@@ -56,6 +60,10 @@ TEXTS: dict[ErrorCode, _StrPromise] = {
     ErrorCode.IMAGE_TYPE_UNSUPPORTED: _(
         "This kind of file is not supported. Send a JPEG, PNG, WebP, GIF, AVIF, HEIC or BMP."
     ),
+    ErrorCode.DOCUMENT_NOT_FOUND: _("That document or page is no longer here. Add it again."),
+    ErrorCode.DOCUMENT_UNREADABLE: _("This cannot be read as a PDF. Try another file."),
+    ErrorCode.DOCUMENT_LOCKED: _("This PDF needs a password. Send one that opens without."),
+    ErrorCode.DOCUMENT_TOO_LONG: _("A PDF may have at most {limit} pages. Send a part of it."),
     ErrorCode.CONVERSATION_NOT_FOUND: _("This conversation is not here; it may be deleted."),
     ErrorCode.MESSAGE_NOT_FOUND: _("This message is not here; it may be deleted."),
     ErrorCode.PRESET_NOT_FOUND: _("This preset is not here; it may be deleted."),

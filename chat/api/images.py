@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from django.http import HttpRequest, HttpResponse
 from ninja import File, Router, Schema, Status, UploadedFile
@@ -14,6 +14,9 @@ from chat.api.auth import person
 from chat.api.errors import ErrorOut
 from chat.generation.pricing import image_price
 from chat.services import images
+
+if TYPE_CHECKING:
+    from chat.models import Image
 
 router = Router(tags=["images"])
 
@@ -60,16 +63,7 @@ class ImageOut(PriceOut):
 @router.post("/", response={201: ImageOut, codes_4xx: ErrorOut})
 def upload(request: HttpRequest, file: File[UploadedFile]) -> Status[dict[str, Any]]:
     """Store a picture; the same file again gives the same picture."""
-    image = images.store_upload(person(request), file)
-    body = {
-        "id": image.pk,
-        "width": image.width_px,
-        "height": image.height_px,
-        "bytes": image.size_bytes,
-        "type": image.content_type,
-        **image_price(image.width_px, image.height_px),
-    }
-    return Status(201, body)
+    return Status(201, image_body(images.store_upload(person(request), file)))
 
 
 @router.get("/{image_id}/price/", response={200: PriceOut, codes_4xx: ErrorOut})
@@ -86,12 +80,24 @@ def show(
     """Give the picture, or a WebP of at most 320 px, to its owner and to reviewers."""
     image = access.image_for(person(request), image_id)
     if size == "thumb":
-        return _private(images.read_thumbnail(image), THUMBNAIL_TYPE, f"{image.pk}.webp")
+        return private_file(images.read_thumbnail(image), THUMBNAIL_TYPE, f"{image.pk}.webp")
     name = f"{image.pk}.{image.extension}"
-    return _private(images.read_bytes(image), image.content_type, name)
+    return private_file(images.read_bytes(image), image.content_type, name)
 
 
-def _private(content: bytes, content_type: str, name: str) -> HttpResponse:
+def image_body(image: Image) -> dict[str, Any]:
+    """Build an `ImageOut`."""
+    return {
+        "id": image.pk,
+        "width": image.width_px,
+        "height": image.height_px,
+        "bytes": image.size_bytes,
+        "type": image.content_type,
+        **image_price(image.width_px, image.height_px),
+    }
+
+
+def private_file(content: bytes, content_type: str, name: str) -> HttpResponse:
     """Serve bytes that came from a stranger: as this type only, for this person only, inert.
 
     Whole, since the files are small: under ASGI a FileResponse would be read whole as well, with

@@ -1,4 +1,4 @@
-"""Decoding as the server sees it: bytes in, a clean picture or a refusal out.
+"""Decoding as the server sees it: bytes in, a clean picture or a refusal out. Documents too.
 
 One fork server for each server process, started at the first picture and again whenever it is
 gone. What it starts with is the code and nothing else: no environment, so no secrets. Threads may
@@ -12,16 +12,30 @@ import logging
 import socket
 import subprocess
 import sys
+from functools import partial
 from threading import BoundedSemaphore, Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from django.conf import settings
 
-from chat.decoding.exchange import BadAnswerError, Order, read_answer, write_order
+from chat.decoding.exchange import (
+    BadAnswerError,
+    Order,
+    Task,
+    read_answer,
+    read_page_sizes,
+    write_order,
+)
 from chat.errors import ChatError, ErrorCode
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from chat.decoding.exchange import PageSizes, Stream
     from chat.decoding.picture import DecodedPicture
+
+Answer = TypeVar("Answer")
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +45,11 @@ _ROOM_BYTES = 2**26
 _START_S = 60
 # For the fork and for the answer's way back, beyond the time that the picture may take.
 _GRACE_S = 5
+_UNREADABLE = {
+    Task.PICTURE: ErrorCode.IMAGE_UNREADABLE,
+    Task.PAGE_SIZES: ErrorCode.DOCUMENT_UNREADABLE,
+    Task.PAGE: ErrorCode.DOCUMENT_UNREADABLE,
+}
 
 
 class Decoder:
@@ -57,34 +76,51 @@ class Decoder:
             ChatError: image_type_unsupported, image_too_large or image_unreadable; the last also
                 for a picture that made its process fail or take too long.
         """
-        with self._turns:
-            try:
-                return self._ask(content)
-            except (BadAnswerError, OSError) as error:
-                log.warning("A picture of %d bytes has no answer: %r", len(content), error)
-                raise ChatError(ErrorCode.IMAGE_UNREADABLE) from error
+        order = _order(max_pixels=settings.VL_IMAGE_PIXELS)
+        return self._carry_out(order, content, _picture_reader(content))
+
+    def page_sizes(self, content: bytes) -> PageSizes:
+        """Look into a document as `decode` looks into a picture: the pixels of each page.
+
+        Raises:
+            ChatError: document_unreadable, document_locked or document_too_long.
+        """
+        order = _order(task=Task.PAGE_SIZES, max_pixels=settings.VL_PAGE_PIXELS)
+        read = partial(read_page_sizes, max_pages=settings.VL_DOCUMENT_PAGES)
+        return self._carry_out(order, content, read)
+
+    def page(self, content: bytes, number: int, *, max_pixels: int) -> DecodedPicture:
+        """Render one page of a document, counted from 1, as `decode` decodes a picture.
+
+        Raises:
+            ChatError: document_unreadable, document_locked or document_too_long.
+        """
+        order = _order(task=Task.PAGE, max_pixels=max_pixels, page=number)
+        return self._carry_out(order, content, _picture_reader(content))
 
     def close(self) -> None:
         """End the fork server; pictures that are being decoded are refused."""
         with self._lock:
             self._end()
 
-    def _ask(self, content: bytes) -> DecodedPicture:
-        order = Order(
-            max_pixels=settings.VL_IMAGE_PIXELS,
-            thumbnail_px=settings.VL_THUMBNAIL_PX,
-            memory_bytes=settings.VL_DECODE_BYTES,
-            cpu_s=settings.VL_DECODE_S,
-        )
+    def _carry_out(self, order: Order, content: bytes, read: Callable[[Stream], Answer]) -> Answer:
+        with self._turns:
+            try:
+                return self._ask(order, content, read)
+            except (BadAnswerError, OSError) as error:
+                log.warning("A %s of %d bytes has no answer: %r", order.task, len(content), error)
+                raise ChatError(_UNREADABLE[order.task]) from error
+
+    def _ask(self, order: Order, content: bytes, read: Callable[[Stream], Answer]) -> Answer:
         ours, theirs = socket.socketpair()
         with ours:
             with theirs:
                 self._hand_over(theirs)
-            ours.settimeout(settings.VL_DECODE_S + _GRACE_S)
+            ours.settimeout(order.cpu_s + _GRACE_S)
             with ours.makefile("rwb") as stream:
                 write_order(stream, order, content)
                 ours.shutdown(socket.SHUT_WR)
-                return read_answer(stream, max_bytes=len(content) + _ROOM_BYTES)
+                return read(stream)
 
     def _hand_over(self, connection: socket.socket) -> None:
         """Have a child forked that serves the connection; a dead fork server is replaced."""
@@ -121,6 +157,20 @@ class Decoder:
             self._process.kill()
             self._process.wait()
         self._control = self._process = None
+
+
+def _order(**fields: Any) -> Order:
+    return Order(
+        thumbnail_px=settings.VL_THUMBNAIL_PX,
+        memory_bytes=settings.VL_DECODE_BYTES,
+        cpu_s=settings.VL_DECODE_S,
+        max_pages=settings.VL_DOCUMENT_PAGES,
+        **fields,
+    )
+
+
+def _picture_reader(content: bytes) -> Callable[[Stream], DecodedPicture]:
+    return partial(read_answer, max_bytes=len(content) + _ROOM_BYTES)
 
 
 decoder = Decoder()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import struct
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from chat.decoding.picture import DecodedPicture
@@ -19,13 +20,18 @@ if TYPE_CHECKING:
     from typing import Any, TypeAlias
 
     Stream: TypeAlias = BufferedRWPair[Any, Any] | BytesIO
+    PageSizes: TypeAlias = list[tuple[int, int]]  # width and height in pixels
 
 _LENGTH = struct.Struct(">I")
+_PAGE_SIZE = struct.Struct(">II")
 _MAX_HEAD_BYTES = 4096
 _REFUSALS = (
     ErrorCode.IMAGE_UNREADABLE,
     ErrorCode.IMAGE_TOO_LARGE,
     ErrorCode.IMAGE_TYPE_UNSUPPORTED,
+    ErrorCode.DOCUMENT_UNREADABLE,
+    ErrorCode.DOCUMENT_LOCKED,
+    ErrorCode.DOCUMENT_TOO_LONG,
 )
 _CONTENT_TYPES = ("image/jpeg", "image/png")
 
@@ -34,14 +40,25 @@ class BadAnswerError(Exception):
     """The process of a picture ended early, or said what no sound one says."""
 
 
+class Task(StrEnum):
+    """What is wanted of the uploaded bytes."""
+
+    PICTURE = "picture"
+    PAGE_SIZES = "page_sizes"  # of a document
+    PAGE = "page"  # one of a document's, as a picture
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """How a picture is to be decoded."""
+    """How a picture, or a document, is to be decoded."""
 
-    max_pixels: int
+    max_pixels: int  # of the picture, or of each page
     thumbnail_px: int
     memory_bytes: int  # of the process's address space
     cpu_s: int
+    task: Task = Task.PICTURE
+    max_pages: int = 0
+    page: int = 0  # counted from 1
 
 
 def write_order(stream: Stream, order: Order, content: bytes) -> None:
@@ -51,7 +68,8 @@ def write_order(stream: Stream, order: Order, content: bytes) -> None:
 
 def read_order(stream: Stream) -> Order:
     """Read an order; the uploaded bytes follow it, up to the end of the stream."""
-    return Order(**_read_head(stream))
+    fields = _read_head(stream)
+    return Order(**{**fields, "task": Task(fields["task"])})
 
 
 def write_picture(stream: Stream, picture: DecodedPicture) -> None:
@@ -63,6 +81,11 @@ def write_picture(stream: Stream, picture: DecodedPicture) -> None:
         "content_bytes": len(picture.content),
     }
     _write(stream, head, picture.content, picture.thumbnail)
+
+
+def write_page_sizes(stream: Stream, sizes: PageSizes) -> None:
+    """Write the width and height of each page in pixels."""
+    _write(stream, {"pages": len(sizes)}, b"".join(_PAGE_SIZE.pack(*size) for size in sizes))
 
 
 def write_refusal(stream: Stream, error: ChatError) -> None:
@@ -77,9 +100,7 @@ def read_answer(stream: Stream, *, max_bytes: int) -> DecodedPicture:
         ChatError: the refusal.
         BadAnswerError: neither of them.
     """
-    head = _read_head(stream)
-    if "refused" in head:
-        raise _refusal(head)
+    head = _read_accepted(stream)
     body = stream.read(max_bytes + 1)
     try:
         cut = int(head["content_bytes"])
@@ -100,6 +121,29 @@ def read_answer(stream: Stream, *, max_bytes: int) -> DecodedPicture:
     if not is_sound:
         raise BadAnswerError
     return picture
+
+
+def read_page_sizes(stream: Stream, *, max_pages: int) -> PageSizes:
+    """Read what `write_page_sizes` or `write_refusal` wrote.
+
+    Raises:
+        ChatError: the refusal.
+        BadAnswerError: neither of them, or not 1 to `max_pages` pages.
+    """
+    head = _read_accepted(stream)
+    body = stream.read(max_pages * _PAGE_SIZE.size + 1)
+    sizes = list(_PAGE_SIZE.iter_unpack(body)) if len(body) % _PAGE_SIZE.size == 0 else []
+    is_sound = 0 < len(sizes) <= max_pages and len(sizes) == head.get("pages")
+    if not is_sound or not all(width and height for width, height in sizes):
+        raise BadAnswerError
+    return sizes
+
+
+def _read_accepted(stream: Stream) -> dict[str, Any]:
+    head = _read_head(stream)
+    if "refused" in head:
+        raise _refusal(head)
+    return head
 
 
 def _refusal(head: dict[str, Any]) -> Exception:

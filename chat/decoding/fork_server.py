@@ -18,7 +18,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from chat.decoding import exchange, picture
+from chat.decoding import document, exchange, picture
 from chat.decoding.confinement import KEPT_DESCRIPTORS, confine
 from chat.errors import ChatError, ErrorCode
 
@@ -108,16 +108,36 @@ def _keep_only(connection: int) -> None:
 def _answer(stream: exchange.Stream, order: exchange.Order) -> None:
     content = stream.read()
     try:
-        decoded = picture.decode(
-            content, max_pixels=order.max_pixels, thumbnail_px=order.thumbnail_px
-        )
+        answer = _carry_out(order, content)
     except MemoryError:
-        safe = order.memory_bytes / picture.SAFE_BYTES_A_PIXEL / 1e6
-        exchange.write_refusal(stream, ChatError(ErrorCode.IMAGE_TOO_LARGE, limit=f"{safe:.0f} MP"))
+        exchange.write_refusal(stream, _too_much_memory(order))
     except ChatError as error:
         exchange.write_refusal(stream, error)
     else:
-        exchange.write_picture(stream, decoded)
+        if isinstance(answer, picture.DecodedPicture):
+            exchange.write_picture(stream, answer)
+        else:
+            exchange.write_page_sizes(stream, answer)
+
+
+def _carry_out(
+    order: exchange.Order, content: bytes
+) -> picture.DecodedPicture | exchange.PageSizes:
+    if order.task == exchange.Task.PICTURE:
+        return picture.decode(content, max_pixels=order.max_pixels, thumbnail_px=order.thumbnail_px)
+    with document.opened(content, max_pages=order.max_pages) as pages:
+        if order.task == exchange.Task.PAGE_SIZES:
+            return document.page_sizes(pages, max_pixels=order.max_pixels)
+        return document.render_page(
+            pages, order.page, max_pixels=order.max_pixels, thumbnail_px=order.thumbnail_px
+        )
+
+
+def _too_much_memory(order: exchange.Order) -> ChatError:
+    if order.task != exchange.Task.PICTURE:
+        return ChatError(ErrorCode.DOCUMENT_UNREADABLE)
+    safe = order.memory_bytes / picture.SAFE_BYTES_A_PIXEL / 1e6
+    return ChatError(ErrorCode.IMAGE_TOO_LARGE, limit=f"{safe:.0f} MP")
 
 
 def main() -> None:

@@ -81,14 +81,7 @@ def decode(content: bytes, *, max_pixels: int, thumbnail_px: int) -> DecodedPict
     try:
         # Never named on the way: each form is let go as soon as the next is made.
         picture, is_lossless = _clean(_read(content, max_pixels), content)
-        content_type, encoded = _encoded(picture, is_lossless=is_lossless)
-        return DecodedPicture(
-            width_px=picture.width,
-            height_px=picture.height,
-            content_type=content_type,
-            content=encoded,
-            thumbnail=_thumbnail(picture, thumbnail_px),
-        )
+        return encode(picture, is_lossless=is_lossless, thumbnail_px=thumbnail_px)
     except (ChatError, MemoryError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -97,6 +90,18 @@ def decode(content: bytes, *, max_pixels: int, thumbnail_px: int) -> DecodedPict
         # Each decoder has failures of its own kind: OSError, SyntaxError, struct.error, EOFError, …
         log.info("A picture of %d bytes is unreadable: %r", len(content), error)
         raise ChatError(ErrorCode.IMAGE_UNREADABLE) from error
+
+
+def encode(picture: Image.Image, *, is_lossless: bool, thumbnail_px: int) -> DecodedPicture:
+    """Encode an RGB picture and its thumbnail; lossless where that does not become too large."""
+    content_type, encoded = _encoded(picture, is_lossless=is_lossless)
+    return DecodedPicture(
+        width_px=picture.width,
+        height_px=picture.height,
+        content_type=content_type,
+        content=encoded,
+        thumbnail=_thumbnail(picture, thumbnail_px),
+    )
 
 
 def _read(content: bytes, max_pixels: int) -> Image.Image:

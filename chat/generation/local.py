@@ -27,6 +27,7 @@ from chat.generation.redis_link import redis_link
 from chat.generation.relay import relay
 from chat.generation.reply_log import reply_log
 from chat.generation.workers import Beat, RemoteWorkers
+from chat.services import document_runs
 from inference.config import DEFAULT_HUB_ENDPOINT, BackendName, Dtype, InferenceConfig, Quantization
 from inference.requests import PixelBudget
 from inference.service import InferenceService, Phase
@@ -238,6 +239,7 @@ class LocalRunner:
             answer.run()
         finally:
             del self._answers[claim.reply_id]
+        document_runs.advance_after(claim.reply_id)
         return True
 
     def _wait_for_ring(self, heard: int) -> int:

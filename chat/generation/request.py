@@ -27,9 +27,12 @@ if TYPE_CHECKING:
 def request_for(reply: Reply, *, is_demo: bool) -> GenerationRequest:
     """Build the request: the branch up to the question, and what was already accepted.
 
-    Reads every picture of the branch from storage; 2 queries.
+    Of a run through a document the branch is the page's question alone: pages before it would cost
+    time and say nothing of this one. Reads every picture of the branch from storage; 2 queries.
     """
     branch = conversations.branch_to(reply.message.conversation, leaf_id=reply.message.parent_id)
+    if branch and hasattr(branch[-1], "run_page"):
+        branch = branch[-1:]
     messages = (
         *_instructions(reply),
         *(chat_message for chat_message in map(_chat_message, branch) if chat_message.parts),

@@ -1,6 +1,7 @@
 """Returns the replies of lost workers to the queue, and ends those past their deadline.
 
-Purges the conversations, too, that were deleted too long ago to be brought back.
+Purges the conversations, too, that were deleted too long ago to be brought back, and PDFs kept long
+enough. Runs through documents that nobody carried on go on.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import logging
 from django.conf import settings
 
 from chat.generation import claim, news
-from chat.services import deletion
+from chat.services import deletion, document_runs, documents
 
 logger = logging.getLogger(__name__)
 
@@ -18,7 +19,7 @@ SWEEP_S = 2.0
 
 
 def sweep() -> int:
-    """Look once; returns how many replies went back to the queue. 5 queries when all is well."""
+    """Look once; returns how many replies went back to the queue. 7 queries when all is well."""
     returned, ended = claim.return_expired()
     ended += claim.fail_overdue(settings.VL_REPLY_DEADLINE_S)
     for reply_id in ended:
@@ -29,4 +30,6 @@ def sweep() -> int:
     purged = deletion.purge(settings.VL_DELETE_UNDO_S)
     if purged:
         logger.info("sweeper: %d deleted conversations are gone for good", purged)
+    document_runs.advance_idle()
+    documents.remove_old()
     return returned

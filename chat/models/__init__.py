@@ -1,7 +1,9 @@
-"""What is kept: conversations and all that is in them, presets; and what belongs to accounts."""
+"""What is kept: conversations, all that is in them, PDFs, presets; and what belongs to accounts."""
 
 from chat.models.api_key import ApiKey
 from chat.models.conversation import Conversation
+from chat.models.document import Document
+from chat.models.document_run import DocumentRun, RunPage
 from chat.models.feedback import Feedback
 from chat.models.image import Image
 from chat.models.invitation import Invitation
@@ -14,6 +16,8 @@ from chat.models.reply import Reply
 __all__ = [
     "ApiKey",
     "Conversation",
+    "Document",
+    "DocumentRun",
     "Feedback",
     "Image",
     "Invitation",
@@ -23,4 +27,5 @@ __all__ = [
     "Preferences",
     "Preset",
     "Reply",
+    "RunPage",
 ]

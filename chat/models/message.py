@@ -32,7 +32,7 @@ class MessageQuerySet(models.QuerySet["Message"]):
         placed = MessageImage.objects.select_related("image").order_by("position")
         pictures = models.Prefetch("messageimage_set", queryset=placed)
         return (
-            self.select_related("reply__feedback")
+            self.select_related("reply__feedback", "run_page__run")
             .prefetch_related(pictures)
             .order_by("created_at", "id")
         )

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from django.core.files.uploadedfile import UploadedFile
     from django.db.models.fields.files import FieldFile
 
+    from chat.decoding.picture import DecodedPicture
+
     Upload: TypeAlias = bytes | UploadedFile[Any]
 
 _DATA_URL = re.compile(r"data:([a-z]{1,20}/[a-z0-9.+-]{1,60});base64,", re.IGNORECASE)
@@ -40,9 +42,9 @@ def store_upload(owner: User, content: Upload) -> Image:
     Raises:
         ChatError: image_too_large, image_type_unsupported or image_unreadable.
     """
-    data = _bytes_within_limit(content)
+    data = bytes_within_limit(content)
     sha256 = hashlib.sha256(data).hexdigest()
-    return _find(owner, sha256) or _keep(owner, data, sha256)
+    return find(owner, sha256) or keep(owner, decoder.decode(data), sha256)
 
 
 def decode_data_url(text: str) -> bytes:
@@ -90,7 +92,12 @@ def _read(stored: FieldFile) -> bytes:
         raise ChatError(ErrorCode.IMAGE_NOT_FOUND) from error
 
 
-def _bytes_within_limit(content: Upload) -> bytes:
+def bytes_within_limit(content: Upload) -> bytes:
+    """Read an upload.
+
+    Raises:
+        ChatError: image_too_large, before it is read where its size is known.
+    """
     limit = settings.VL_UPLOAD_BYTES
     if isinstance(content, bytes):
         data = content
@@ -107,12 +114,13 @@ def _too_large() -> ChatError:
     return ChatError(ErrorCode.IMAGE_TOO_LARGE, limit=f"{settings.VL_UPLOAD_BYTES / 2**20:.3g} MiB")
 
 
-def _find(owner: User, sha256: str) -> Image | None:
+def find(owner: User, sha256: str) -> Image | None:
+    """Find the picture that these bytes made before."""
     return Image.objects.visible_to(owner).filter(sha256=sha256).first()
 
 
-def _keep(owner: User, data: bytes, sha256: str) -> Image:
-    picture = decoder.decode(data)
+def keep(owner: User, picture: DecodedPicture, sha256: str) -> Image:
+    """Keep a picture that was decoded from what has this hash; not inside a transaction."""
     image = Image(
         owner=owner,
         sha256=sha256,
@@ -129,7 +137,7 @@ def _keep(owner: User, data: bytes, sha256: str) -> Image:
     except IntegrityError:
         # The same file came twice at once, and the other upload was kept.
         _remove_files(image)
-        found = _find(owner, sha256)
+        found = find(owner, sha256)
         if found is None:
             raise
         return found

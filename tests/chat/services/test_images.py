@@ -93,7 +93,7 @@ def test_a_race_for_the_same_file_ends_in_one_picture(
     alice: User, media: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks: list[str] = []
-    find = images._find
+    find = images.find
 
     def look_too_early(owner: User, sha256: str) -> Image | None:
         looks.append(sha256)
@@ -101,7 +101,7 @@ def test_a_race_for_the_same_file_ends_in_one_picture(
 
     first = store_upload(alice, PNG)
     before = files_below(media)
-    monkeypatch.setattr(images, "_find", look_too_early)
+    monkeypatch.setattr(images, "find", look_too_early)
 
     second = store_upload(alice, PNG)
 
