@@ -1,0 +1,132 @@
+"""The places of the product that people see, and the way to each.
+
+For somebody whose newest conversation has a picture, an answer with everything, one that failed
+and one that points at something: `make_everything`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from playwright.sync_api import expect
+
+from tests.browser.pages import red_circle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from playwright.sync_api import Page
+
+    from tests.browser.pages import ChatPage
+
+
+def make_everything(chat: ChatPage) -> None:
+    """Ask for all of it, in one new conversation."""
+    chat.open_home()
+    chat.choose_pictures(("circle.png", red_circle(), "image/png"))
+    chat.expect_uploaded()
+    chat.ask("Tell me everything.")
+    chat.expect_answered()
+    chat.ask("Please fail.")
+    expect(chat.answers.last.locator("[data-failure]")).to_be_visible()
+    chat.ask("And where?")
+    chat.expect_answered(2)
+
+
+def nothing(chat: ChatPage) -> Page:
+    chat.open_home()
+    return chat.page
+
+
+def conversation(chat: ChatPage) -> Page:
+    if "/c/" in chat.page.url:
+        chat.reload()
+    else:
+        chat.open_home()
+        chat.cards.first.get_by_role("link").click()
+    expect(chat.page.locator("[data-grounded]").first).to_be_visible()
+    return chat.page
+
+
+def opened(selector: str) -> Callable[[ChatPage], Page]:
+    """Open what this button opens, in the conversation."""
+
+    def go(chat: ChatPage) -> Page:
+        page = conversation(chat)
+        page.locator(selector).last.click()
+        return page
+
+    return go
+
+
+def of_card(action: str) -> Callable[[ChatPage], Page]:
+    """Open the menu of a card, and take this from it."""
+
+    def go(chat: ChatPage) -> Page:
+        page = conversation(chat)
+        chat.cards.first.hover()
+        chat.cards.first.locator("[data-card-more]").click()
+        if action:
+            page.locator(f'[data-card-action="{action}"]').click()
+        return page
+
+    return go
+
+
+def keys(chat: ChatPage) -> Page:
+    page = conversation(chat)
+    page.locator("[data-scroller]").focus()
+    page.keyboard.press("?")
+    expect(page.locator("[data-shortcuts]")).to_be_visible()
+    return page
+
+
+def search(chat: ChatPage) -> Page:
+    page = conversation(chat)
+    page.locator("[data-search]").fill("three shapes")
+    expect(chat.cards.locator("mark").first).to_be_visible()
+    return page
+
+
+def found(chat: ChatPage) -> Page:
+    page = search(chat)
+    chat.cards.first.get_by_role("link").click()
+    expect(page.locator("[data-sought]")).to_be_visible()
+    return page
+
+
+def archive(chat: ChatPage) -> Page:
+    page = conversation(chat)
+    page.locator("[data-archive]").click()
+    expect(page.locator("[data-list-empty]")).to_be_visible()
+    return page
+
+
+def address(path: str) -> Callable[[ChatPage], Page]:
+    """Go to a page."""
+
+    def go(chat: ChatPage) -> Page:
+        chat.page.goto(f"{chat.url}/{path}")
+        return chat.page
+
+    return go
+
+
+PLACES = {
+    "nothing": nothing,
+    "conversation": conversation,
+    "viewer": opened("[data-picture]"),
+    "rename": of_card("rename"),
+    "card menu": of_card(""),
+    "account menu": opened(".account__button"),
+    "export menu": opened('[popovertarget="export-menu"]'),
+    "feedback": opened('[data-feedback="-1"]'),
+    "keys": keys,
+    "search": search,
+    "found": found,
+    "archive": archive,
+    "email": address("accounts/email/"),
+    "password": address("accounts/password/change/"),
+    "sign out": address("accounts/logout/"),
+    "no page": address("nowhere/"),
+}
