@@ -8,7 +8,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Page,
+    Playwright,
+    ViewportSize,
+    sync_playwright,
+)
 
 from tests.browser.pages import ChatPage, sign_up
 from tests.browser.server import ServerProcess
@@ -26,7 +33,7 @@ FLAGS = [
     "--disable-sync",
 ]
 UPLOAD_BYTES = 2**20
-DESKTOP = {"width": 1280, "height": 800}
+DESKTOP: ViewportSize = {"width": 1280, "height": 800}
 _NUMBERS = itertools.count(1)  # tests share a server, people share no account
 
 
