@@ -8,6 +8,7 @@ brought to 8-bit sRGB and encoded again. This is CPU work of up to seconds: call
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -51,6 +52,11 @@ THUMBNAIL_QUALITY = 80
 # Measured: with so much memory for each pixel, a picture of any format and mode is read.
 SAFE_BYTES_A_PIXEL = 20
 MAX_PROFILE_BYTES = 4 * 2**20
+# A progressive JPEG has about ten scans. Each goes over all pixels, even one of a few bytes.
+MAX_JPEG_SCANS = 40
+# Not data (`ff 00`), not a restart, not one of those that have no length.
+_JPEG_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd7\xff])")
+_START_OF_SCAN, _END_OF_IMAGE = b"\xda", b"\xd9"
 _SRGB = ImageCms.createProfile("sRGB")
 # What is transparent lies on white, unless what is visible is itself white.
 _WHITE_FROM = 230
@@ -114,6 +120,8 @@ def _read(content: bytes, max_pixels: int) -> Image.Image:
         ) from error
     # Pillow's own check allows 178 million pixels and is not made for every frame.
     _check_pixels(picture, max_pixels)
+    if picture.format in ("JPEG", "MPO") and _has_many_scans(content):
+        raise ChatError(ErrorCode.IMAGE_UNREADABLE)
     picture.load()
     _check_pixels(picture, max_pixels)
     if max(picture.size) > MAX_ASPECT_RATIO * min(picture.size):
@@ -136,6 +144,17 @@ def _begins_like_a_picture(content: bytes) -> bool:
 def _check_pixels(picture: Image.Image, max_pixels: int) -> None:
     if picture.width * picture.height > max_pixels:
         raise _too_large(max_pixels)
+
+
+def _has_many_scans(content: bytes) -> bool:
+    """Count the scans of a JPEG's first picture, as libjpeg will come upon them."""
+    scans, at = 0, 2
+    while scans <= MAX_JPEG_SCANS and (found := _JPEG_MARKER.search(content, at)):
+        if found[1] == _END_OF_IMAGE:
+            return False
+        scans += found[1] == _START_OF_SCAN
+        at = found.end() + max(2, int.from_bytes(content[found.end() : found.end() + 2]))
+    return scans > MAX_JPEG_SCANS
 
 
 def _too_large(max_pixels: int) -> ChatError:
