@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from django.conf import settings
@@ -11,8 +14,12 @@ from django.conf import settings
 # Each line is tried after `confine`; what it raises is printed.
 ATTEMPT = """
 import ctypes, os, socket, signal, threading, resource
-from chat.decoding import confinement
+from chat.decoding import confinement, syscall_filter
 server = os.getppid()
+def io_uring_setup():
+    if ctypes.CDLL(None, use_errno=True).syscall(425, 1, bytes(120)) < 0:
+        raise OSError(ctypes.get_errno(), "")
+{before}
 confinement.confine(memory_bytes=2**28, cpu_s=1)
 try:
     {attempt}
@@ -22,10 +29,25 @@ else:
     print("done")
 """
 
+# Older kernels have no Landlock, other processors no filter: each is tried without the other, too.
+WITHOUT = {
+    "both": "",
+    "the filter alone": "confinement._deny_by_landlock = lambda: None",
+    "without the filter": "syscall_filter.program = lambda: None",
+}
+FILES_AND_SIGNALS = {
+    "reading a file": "open('FOLDER/file')",
+    "reading by a freed descriptor": "os.close(2); open('FOLDER/file')",
+    "writing a file": "open('FOLDER/new', 'w')",
+    "removing a file": "os.unlink('FOLDER/file')",
+    "renaming a file": "os.rename('FOLDER/file', 'FOLDER/new')",
+    "making a folder": "os.mkdir('FOLDER/new')",
+    "ending the server": "os.kill(server, 0)",
+}
 DENIED = {
-    "reading a file": ("open('/etc/passwd')", "OSError"),
-    "writing a file": ("open('/tmp/confined', 'w')", "OSError"),
-    "listing a folder": ("os.listdir('/')", "OSError"),
+    "reading a file": ("open('/etc/passwd')", "PermissionError"),
+    "writing a file": ("open('/tmp/confined', 'w')", "PermissionError"),
+    "listing a folder": ("os.listdir('/')", "PermissionError"),
     "removing a file": ("os.unlink('/etc/passwd')", "PermissionError"),
     "a TCP socket": ("socket.socket()", "PermissionError"),
     "a Unix socket": ("socket.socketpair()", "PermissionError"),
@@ -37,6 +59,12 @@ DENIED = {
         "ValueError",
     ),
     "ending the server": ("os.kill(server, 0)", "PermissionError"),
+    "changing the server's limits": (
+        "resource.prlimit(server, resource.RLIMIT_CPU)",
+        "PermissionError",
+    ),
+    # It gives a descriptor, so one must be free.
+    "the kernel's other door": ("os.close(2); io_uring_setup()", "PermissionError"),
     "tracing the server": (
         "if ctypes.CDLL(None).ptrace(16, server, 0, 0): raise PermissionError",
         "PermissionError",
@@ -44,9 +72,9 @@ DENIED = {
 }
 
 
-def tried(attempt: str) -> subprocess.CompletedProcess[str]:
+def tried(attempt: str, before: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", ATTEMPT.format(attempt=attempt)],
+        [sys.executable, "-c", ATTEMPT.format(attempt=attempt, before=before)],
         cwd=settings.BASE_DIR,
         capture_output=True,
         text=True,
@@ -58,6 +86,25 @@ def tried(attempt: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(("attempt", "refusal"), DENIED.values(), ids=DENIED)
 def test_a_confined_process_is_denied(attempt: str, refusal: str) -> None:
     assert tried(attempt).stdout.strip() == refusal
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """Make a folder where anybody may do anything, with a file in it."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o777)
+        (folder / "file").touch()
+        yield folder
+
+
+@pytest.mark.parametrize("before", WITHOUT.values(), ids=WITHOUT)
+@pytest.mark.parametrize("attempt", FILES_AND_SIGNALS.values(), ids=FILES_AND_SIGNALS)
+def test_files_and_signals_are_denied_twice(open_folder: Path, attempt: str, before: str) -> None:
+    outcome = tried(attempt.replace("FOLDER", str(open_folder)), before).stdout.strip()
+
+    assert outcome in ("PermissionError", "OSError")
+    assert [path.name for path in open_folder.iterdir()] == ["file"]
 
 
 @pytest.mark.parametrize(
