@@ -17,7 +17,7 @@ VL_BENCH_DIR ?= data/bench
 KERNELS := $(wildcard inference/engine/kernels/src/*)
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-multi secrets test quick lint types scripts browser bench faults fix lock clean
+.PHONY: help run run-multi secrets test quick lint types scripts browser bench faults attack fix lock clean
 
 help: ## Show the commands.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -87,6 +87,11 @@ bench: $(VENV)/.installed ## Our engine against its peers: make bench MODEL=fold
 faults: $(VENV)/.installed-test ## Inject every fault in full and print the figures: make faults SHARE=0.1.
 	@tests/install_system_packages.sh $(STORES)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults $(if $(SHARE),--share $(SHARE)) $(if $(SEED),--seed $(SEED))
+
+attack: $(VENV)/.installed-test ## Attack it in full and print the figures: make attack SHARE=0.1 FOLDER=pictures.
+	@tests/install_system_packages.sh chromium $(STORES)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.attack $(if $(SHARE),--share $(SHARE)) $(if $(SEED),--seed $(SEED)) \
+		$(if $(FOLDER),--folder $(FOLDER)) $(if $(ONLY),--only $(ONLY))
 
 fix: $(VENV)/.installed-test ## Format, and mend what can be mended mechanically.
 	$(BIN)/ruff format --quiet $(SOURCES)

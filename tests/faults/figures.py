@@ -39,9 +39,9 @@ def percentile(values: Sequence[float], percent: float) -> float:
     return sorted(values)[rank - 1]
 
 
-def table(figures: Sequence[Figure]) -> str:
-    """Write the figures for people, a row each."""
-    lines = ["| fault | goal | runs | measured | reached |", "|---|---|---|---|---|"]
+def table(figures: Sequence[Figure], of: str = "fault") -> str:
+    """Write the figures for people, a row each; `of` says what each row is."""
+    lines = [f"| {of} | goal | runs | measured | reached |", "|---|---|---|---|---|"]
     for each in figures:
         measured = ", ".join(f"{name} {value:g}" for name, value in each.measured.items())
         reached = "yes" if each.is_reached else "**no**: " + "; ".join(each.wrong[:3] or ["no run"])
