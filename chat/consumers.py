@@ -10,7 +10,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 from django.utils import translation
 
-from chat import access, protocol
+from chat import access, protocol, rate_limits
 from chat.database_threads import in_thread
 from chat.drain import drain
 from chat.error_frames import error_frame
@@ -22,6 +22,7 @@ from chat.generation.info import info_frame
 from chat.generation.news import current_card
 from chat.generation.relay import EVERYONE, relay, user_group
 from chat.protocol import CloseCode
+from chat.rate_limits import Caller
 from chat.services import questions
 from chat.session_watch import session_watch
 from chat.socket_groups import SocketGroups
@@ -86,6 +87,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             return
         drain.add(self, self._restart)
         self.user: User = scope["user"]
+        self._caller = Caller(self.user.pk, str((scope.get("client") or ("", 0))[0]))
         self._groups = SocketGroups(self.channel_layer, self.channel_name)
         self._follows = FollowedReplies(
             self.user, language=self._language, groups=self._groups, send=self._send
@@ -144,9 +146,13 @@ class ChatConsumer(AsyncWebsocketConsumer):
         await self._start(continuing.continue_reply, frame)
 
     async def _start(self, start: Callable[[User, Frame], AcceptedFrame], frame: Frame) -> None:
-        accepted = await in_thread(start)(self.user, frame)
+        accepted = await in_thread(self._ask)(start, frame)
         await self._send(accepted)
         await self._follows.follow(accepted.reply, accepted.conversation, offset=0)
+
+    def _ask(self, start: Callable[[User, Frame], AcceptedFrame], frame: Frame) -> AcceptedFrame:
+        rate_limits.spend_turn(self._caller, getattr(frame, "images", ()))
+        return start(self.user, frame)
 
     async def on_stop(self, frame: StopFrame) -> None:
         """Stop a reply, whoever follows it."""

@@ -76,7 +76,7 @@ TEXTS: dict[ErrorCode, _StrPromise] = {
         "An answer is still being written here. Wait for its end, or stop it."
     ),
     ErrorCode.RATE_LIMITED: _("That was too fast. Wait a moment and try again."),
-    ErrorCode.QUOTA_EXCEEDED: _("Your allowance for today is used up."),
+    ErrorCode.QUOTA_EXCEEDED: _("Your allowance is used up. {detail}"),
     ErrorCode.QUEUE_FULL: _("Too many questions are waiting. Try again in a moment."),
     ErrorCode.CONTEXT_TOO_LONG: _(
         "The question and its pictures do not fit the model. Use fewer or smaller pictures."
@@ -103,7 +103,7 @@ class ChatError(Exception):
         self,
         code: ErrorCode,
         *,
-        detail: str = "",
+        detail: str | _StrPromise = "",
         limit: object = "",
         retry_after_s: float | None = None,
     ) -> None:

@@ -14,4 +14,6 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 ACCOUNT_RATE_LIMITS = False
+VL_PERSON_TURNS_PER_MINUTE = VL_ADDRESS_TURNS_PER_MINUTE = 0
+VL_PERSON_UPLOADS_PER_MINUTE = VL_ADDRESS_UPLOADS_PER_MINUTE = 0
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"

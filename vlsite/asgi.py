@@ -14,12 +14,17 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from chat.generation import local  # noqa: E402
 from chat.routing import websocket_urlpatterns  # noqa: E402
 from vlsite.origins import ExactOriginValidator  # noqa: E402
+from vlsite.proxies import TrustedProxies  # noqa: E402
 
-application = ProtocolTypeRouter(
-    {
-        "http": django_application,
-        "websocket": ExactOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
-    }
+application = TrustedProxies(
+    ProtocolTypeRouter(
+        {
+            "http": django_application,
+            "websocket": ExactOriginValidator(
+                AuthMiddlewareStack(URLRouter(websocket_urlpatterns))
+            ),
+        }
+    )
 )
 
 local.attend()

@@ -6,10 +6,11 @@ secret may also be given as a file whose path stands in `NAME_FILE`.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import secrets
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
@@ -17,6 +18,13 @@ from django.core.exceptions import ImproperlyConfigured
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+LOOPBACK = ("127.0.0.0/8", "::1/128")
+NETWORK_WORDS: dict[str, tuple[str, ...]] = {
+    "none": (),
+    "loopback": LOOPBACK,
+    "private": (*LOOPBACK, "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"),
+}
 TRUE = ("1", "true", "yes", "on")
 FALSE = ("0", "false", "no", "off")
 
@@ -132,6 +140,26 @@ def origin(name: str, default: str) -> str:
 def _host_as_sent(host: str) -> str:
     """Write a host as browsers do in `Origin`: lower case, ASCII, IPv6 in brackets."""
     return f"[{host}]" if ":" in host else host.encode("idna").decode("ascii")
+
+
+def networks(name: str, default: str) -> tuple[Network, ...]:
+    """Read addresses and networks, parted by commas; a word of `NETWORK_WORDS` stands for several.
+
+    Raises:
+        ImproperlyConfigured: one is neither, or has bits set beside its network's.
+    """
+    value = text(name, default)
+    words = [word.strip().lower() for word in value.split(",")]
+    try:
+        return tuple(
+            ipaddress.ip_network(network)
+            for word in words
+            for network in NETWORK_WORDS.get(word, (word,))
+        )
+    except ValueError as error:
+        raise _wrong(
+            name, value, "networks such as 10.0.0.0/8, or " + ", ".join(NETWORK_WORDS)
+        ) from error
 
 
 def secret(name: str) -> str:

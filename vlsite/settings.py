@@ -4,70 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import dj_database_url
-from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
 from vlsite import env
 from vlsite.account_settings import *  # noqa: F403 - a chapter of these settings
+from vlsite.limit_settings import *  # noqa: F403
 from vlsite.media_storage import bucket_storage, folder_storage
+from vlsite.reach_settings import *  # noqa: F403
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VL_DATA_DIR = env.folder("VL_DATA_DIR", BASE_DIR / "data")
-
-# Where it is reached -----------------------------------------------------------------------
-VL_HOST = env.text("VL_HOST", "127.0.0.1")
-VL_PORT = env.integer("VL_PORT", 8000, low=1, high=65535)
-VL_PUBLIC_URL = env.origin("VL_PUBLIC_URL", f"http://127.0.0.1:{VL_PORT}")
-VL_METRICS_TOKEN = env.secret("VL_METRICS_TOKEN")
-_public = urlsplit(VL_PUBLIC_URL)
-_LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
-_is_local = _public.hostname in ("127.0.0.1", "localhost", "::1")
-_is_https = _public.scheme == "https"
-_port = f":{_public.port}" if _public.port else ""
-# The local names too, for health checks beside the server.
-ALLOWED_HOSTS = [str(_public.hostname), *_LOCAL_HOSTS]
-# Exactly these pages may open a socket or post a form.
-VL_ORIGINS = (
-    [VL_PUBLIC_URL.replace(_public.netloc, host + _port) for host in _LOCAL_HOSTS]
-    if _is_local and not _is_https
-    else [VL_PUBLIC_URL]
-)
-CSRF_TRUSTED_ORIGINS = VL_ORIGINS
-if _is_https:
-    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-    SECURE_HSTS_SECONDS = 31_536_000
-    SECURE_SSL_REDIRECT = True
-    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
-# Whether other hosts of the domain speak HTTPS only is not this product's to promise.
-SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _is_https
-SESSION_COOKIE_NAME = "__Host-sessionid" if _is_https else "sessionid"
-CSRF_COOKIE_NAME = "__Host-csrftoken" if _is_https else "csrftoken"
-SESSION_COOKIE_HTTPONLY = True
-SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
-X_FRAME_OPTIONS = "DENY"
-SECURE_REFERRER_POLICY = "same-origin"
-CONTENT_SECURITY_POLICY = {
-    "DIRECTIVES": {
-        "default-src": [NONE],
-        "script-src": [SELF],
-        "style-src": [SELF],
-        "img-src": [SELF, "data:", "blob:"],
-        "font-src": [SELF],
-        # Browsers without CSP 3 do not count a socket as 'self'; none takes an IPv6 address here.
-        "connect-src": [
-            SELF,
-            *(url.replace("http", "ws", 1) for url in VL_ORIGINS if "[" not in url),
-        ],
-        "manifest-src": [SELF],
-        "form-action": [SELF],
-        "base-uri": [NONE],
-        "frame-ancestors": [NONE],
-    }
-}
 
 # Django ------------------------------------------------------------------------------------
 DEBUG = env.boolean("VL_DEBUG", default=False)
@@ -102,6 +50,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "vlsite.error_pages.ClosedWithoutCache",
 ]
 ROOT_URLCONF = "vlsite.urls"
 ASGI_APPLICATION = "vlsite.asgi.application"
@@ -149,9 +98,15 @@ CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": REDIS_URL,
+        # Who signs in waits for it: one that does not answer is taken for away soon.
+        "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1},
     }
     if REDIS_URL
-    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+    # Room for an attacker's many addresses: a full cache would forget who is held back.
+    else {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
 }
 CHANNEL_LAYERS = {
     "default": {
@@ -231,31 +186,6 @@ VL_PRESENCE_PENALTY = env.number("VL_PRESENCE_PENALTY", 1.5, low=-2, high=2)
 VL_LOOP_GUARD = env.boolean("VL_LOOP_GUARD", default=True)
 HF_ENDPOINT = env.text("HF_ENDPOINT")
 HF_HUB_OFFLINE = env.boolean("HF_HUB_OFFLINE", default=False)
-
-# Limits ------------------------------------------------------------------------------------
-VL_MAX_TOKENS = env.integer("VL_MAX_TOKENS", 1024, low=1, high=32_768)
-VL_TEXT_CHARS = env.integer("VL_TEXT_CHARS", 8000, low=1, high=200_000)
-VL_SYSTEM_PROMPT_CHARS = env.integer("VL_SYSTEM_PROMPT_CHARS", 4000, low=0, high=200_000)
-VL_PRESETS_PER_PERSON = env.integer("VL_PRESETS_PER_PERSON", 50, low=0, high=1000)
-VL_IMAGES_PER_TURN = env.integer("VL_IMAGES_PER_TURN", 8, low=1, high=64)
-VL_UPLOAD_BYTES = env.integer("VL_UPLOAD_BYTES", 20 * 2**20, low=1024, high=2**30)
-VL_IMAGE_PIXELS = env.integer("VL_IMAGE_PIXELS", 50_000_000, low=10_000, high=10**9)
-VL_THUMBNAIL_PX = env.integer("VL_THUMBNAIL_PX", 320, low=32, high=2048)
-VL_DECODE_BYTES = env.integer("VL_DECODE_BYTES", 2**29, low=2**28, high=2**36)
-VL_DECODE_S = env.integer("VL_DECODE_S", 20, low=1, high=250)
-VL_DECODE_PROCESSES = env.integer("VL_DECODE_PROCESSES", 2, low=1, high=64)
-VL_DOCUMENT_PAGES = env.integer("VL_DOCUMENT_PAGES", 200, low=1, high=5000)
-VL_PAGE_PIXELS = env.integer("VL_PAGE_PIXELS", 4_000_000, low=10_000, high=50_000_000)
-VL_DOCUMENT_DAYS = env.integer("VL_DOCUMENT_DAYS", 7, low=1, high=3650)
-VL_QUEUE_REPLIES = env.integer("VL_QUEUE_REPLIES", 200, low=1, high=100_000)
-VL_REQUEST_HEAD_S = env.number("VL_REQUEST_HEAD_S", 10, low=1, high=300)
-VL_SOCKET_STALL_S = env.number("VL_SOCKET_STALL_S", 10, low=1, high=300)
-VL_SOCKET_FRAMES_PER_S = env.integer("VL_SOCKET_FRAMES_PER_S", 30, low=1, high=10_000)
-VL_DRAIN_S = env.integer("VL_DRAIN_S", 5, low=0, high=20)
-VL_DELETE_UNDO_S = env.integer("VL_DELETE_UNDO_S", 60, low=10, high=2_592_000)
-VL_REPLY_DEADLINE_S = env.integer("VL_REPLY_DEADLINE_S", 1800, low=10, high=86_400)
-DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
-FILE_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 
 LOGGING: dict[str, Any] = {
     "version": 1,

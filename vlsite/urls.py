@@ -6,7 +6,7 @@ from django.templatetags.static import static
 from django.urls import include, path
 
 from chat.api import api
-from vlsite import health, metrics
+from vlsite import error_pages, health, metrics
 
 
 def favicon(_request: HttpRequest) -> HttpResponseRedirect:
@@ -26,3 +26,5 @@ urlpatterns = [
     path("readyz", health.readyz, name="readyz"),
     path("metrics", metrics.metrics, name="metrics"),
 ]
+
+handler429 = error_pages.too_often

@@ -10,6 +10,7 @@ from ninja.security import SessionAuth
 from ninja.utils import check_csrf
 
 from chat.errors import ChatError, ErrorCode
+from chat.rate_limits import Caller
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -37,6 +38,11 @@ def person(request: HttpRequest) -> User:
     """Give who calls, as the authentication found out."""
     user: User = request.auth  # type: ignore[attr-defined]  # set by ninja
     return user
+
+
+def caller(request: HttpRequest) -> Caller:
+    """Give who calls, and from where, for what is counted."""
+    return Caller(person(request).pk, request.META.get("REMOTE_ADDR", ""))
 
 
 def _check_length(request: HttpRequest) -> None:

@@ -12,11 +12,12 @@ from ninja.responses import codes_4xx
 from pydantic import ConfigDict, Field
 
 from chat import access
-from chat.api.auth import person
+from chat.api.auth import caller, person
 from chat.api.errors import ErrorOut
 from chat.api.images import THUMBNAIL_TYPE, ImageOut, image_body, private_file
 from chat.api.texts import Text
 from chat.generation import local
+from chat.rate_limits import UPLOADS, rate_limits
 from chat.services import document_runs, documents, turns
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ class RunOut(Schema):
 @router.post("/", response={201: DocumentOut, codes_4xx: ErrorOut})
 def upload(request: HttpRequest, file: File[UploadedFile]) -> Status[dict[str, Any]]:
     """Keep a PDF; the same file again gives the same document."""
+    rate_limits().spend(UPLOADS, caller(request))
     document = documents.store_upload(person(request), file, name=file.name or "")
     return Status(201, _document(document))
 

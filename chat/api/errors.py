@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ninja import NinjaAPI
 
 BAD_REQUEST = 400
+TOO_MANY_REQUESTS = 429
 STATUSES = {
     ErrorCode.UNAUTHENTICATED: 401,
     ErrorCode.IMAGE_NOT_FOUND: 404,
@@ -31,6 +32,7 @@ STATUSES = {
     ErrorCode.IMAGE_TYPE_UNSUPPORTED: 415,
     ErrorCode.RATE_LIMITED: 429,
     ErrorCode.QUEUE_FULL: 503,
+    ErrorCode.QUOTA_EXCEEDED: 403,  # where waiting helps: 429
 }
 
 
@@ -53,7 +55,7 @@ def install_error_handlers(api: NinjaAPI) -> None:
     def answer(request: HttpRequest, error: ChatError, status: int | None = None) -> HttpResponse:
         body = {"error": {"code": error.code, "message": error.content}}
         response: HttpResponse = api.create_response(
-            request, body, status=status or STATUSES.get(error.code, BAD_REQUEST)
+            request, body, status=status or _status_of(error)
         )
         if error.retry_after_s is not None:
             response["Retry-After"] = str(math.ceil(error.retry_after_s))
@@ -81,6 +83,12 @@ def install_error_handlers(api: NinjaAPI) -> None:
     def on_http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
         bad = ChatError(ErrorCode.BAD_FRAME, detail=error.message)
         return answer(request, bad, status=error.status_code)
+
+
+def _status_of(error: ChatError) -> int:
+    if error.code == ErrorCode.QUOTA_EXCEEDED and error.retry_after_s is not None:
+        return TOO_MANY_REQUESTS
+    return STATUSES.get(error.code, BAD_REQUEST)
 
 
 def _first_misfit(error: ValidationError) -> str:

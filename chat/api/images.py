@@ -10,9 +10,10 @@ from ninja import File, Router, Schema, Status, UploadedFile
 from ninja.responses import codes_4xx
 
 from chat import access
-from chat.api.auth import person
+from chat.api.auth import caller, person
 from chat.api.errors import ErrorOut
 from chat.generation.pricing import image_price
+from chat.rate_limits import UPLOADS, rate_limits
 from chat.services import images
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class ImageOut(PriceOut):
 @router.post("/", response={201: ImageOut, codes_4xx: ErrorOut})
 def upload(request: HttpRequest, file: File[UploadedFile]) -> Status[dict[str, Any]]:
     """Store a picture; the same file again gives the same picture."""
+    rate_limits().spend(UPLOADS, caller(request))
     return Status(201, image_body(images.store_upload(person(request), file)))
 
 

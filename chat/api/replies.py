@@ -12,8 +12,8 @@ from ninja.params.functions import Header
 from ninja.responses import codes_4xx
 from pydantic import ConfigDict, Field
 
-from chat import access
-from chat.api.auth import person
+from chat import access, rate_limits
+from chat.api.auth import caller, person
 from chat.api.errors import ErrorOut
 from chat.api.frames import STOP_BODY, read_frame
 from chat.api.texts import Text
@@ -84,6 +84,7 @@ def follow(
 @router.post("/{reply_id}/continue/", response=TURN_RESPONSES)
 def go_on(request: HttpRequest, reply_id: uuid.UUID) -> Status[dict[str, Any]]:
     """Go on with a reply that was stopped or ran into a limit."""
+    rate_limits.spend_turn(caller(request))
     accepted = continuing.continue_reply(person(request), ContinueFrame(reply_id))
     return Status(202, accepted.as_dict())
 

@@ -9,7 +9,8 @@ from django.http import HttpRequest
 from ninja import Router, Schema, Status
 from ninja.responses import codes_4xx, codes_5xx
 
-from chat.api.auth import person
+from chat import rate_limits
+from chat.api.auth import caller, person
 from chat.api.errors import ErrorOut
 from chat.api.frames import EDIT_BODY, MESSAGE_BODY, REGENERATE_BODY, read_frame
 from chat.protocol import read_edit, read_message, read_regenerate
@@ -36,6 +37,7 @@ TURN_RESPONSES: dict[Any, Any] = {202: TurnOut, codes_4xx: ErrorOut, codes_5xx: 
 def edit(request: HttpRequest, message_id: uuid.UUID) -> Status[dict[str, Any]]:
     """Ask a question again, as a sibling; the body is an `edit` frame without type and message."""
     frame = read_frame(request, read_edit, message=str(message_id))
+    rate_limits.spend_turn(caller(request), frame.images)
     return Status(202, questions.edit(person(request), frame).as_dict())
 
 
@@ -45,6 +47,7 @@ def edit(request: HttpRequest, message_id: uuid.UUID) -> Status[dict[str, Any]]:
 def regenerate(request: HttpRequest, reply_id: uuid.UUID) -> Status[dict[str, Any]]:
     """Have the question of a reply answered once more, as a sibling."""
     frame = read_frame(request, read_regenerate, reply=str(reply_id))
+    rate_limits.spend_turn(caller(request))
     return Status(202, questions.regenerate(person(request), frame).as_dict())
 
 
@@ -57,4 +60,5 @@ def in_conversation(request: HttpRequest, conversation_id: uuid.UUID) -> Status[
 def start_turn(request: HttpRequest, *, conversation: str | None) -> Status[dict[str, Any]]:
     """Start the turn that the body asks for: here, or in a new conversation without an id."""
     frame = read_frame(request, read_message, conversation=conversation)
+    rate_limits.spend_turn(caller(request), frame.images)
     return Status(202, questions.ask(person(request), frame).as_dict())

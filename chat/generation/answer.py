@@ -7,13 +7,14 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError, InterfaceError, transaction
 
 from chat.errors import ErrorCode
 from chat.generation import claim as claims
 from chat.generation import news
 from chat.generation.reply_log import StaleAttemptError
 from chat.generation.request import request_for
+from chat.services import quotas
 from inference.errors import ErrorCode as InferenceCode
 from inference.errors import InferenceError
 from inference.requests import (
@@ -191,7 +192,12 @@ class Answer:
             model=event.model,
             is_demo=event.demo,
         )
-        claims.finish(self.claim, outcome)
+        # Of an answer that was gone on with, what it cost before has been counted.
+        before = reply.usage.get("completion_tokens", 0)
+        tokens = event.usage.prompt_tokens + max(0, event.usage.completion_tokens - before)
+        with transaction.atomic():
+            claims.finish(self.claim, outcome)
+            quotas.add_tokens(reply.message.conversation.owner_id, tokens)
 
     def _fail(self, code: str, reason: str) -> None:
         logger.warning("answer: reply %s failed: %s (%s)", self.claim.reply_id, code, reason)

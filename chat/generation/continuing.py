@@ -16,21 +16,22 @@ from chat.services import turns
 from chat.signals import send_after_commit, turn_started
 
 if TYPE_CHECKING:
-    from chat.models.image import Owner
+    from django.contrib.auth.models import User
+
     from chat.protocol import ContinueFrame
 
 
-def continue_reply(user: Owner, frame: ContinueFrame) -> AcceptedFrame:
+def continue_reply(user: User, frame: ContinueFrame) -> AcceptedFrame:
     """Queue an ended reply again; it keeps its text, and its tokens where the text was not cut.
 
     Raises:
-        ChatError: message_not_found, already_running, queue_full, or bad_frame for a reply that
-            said all that it had to say.
+        ChatError: message_not_found, already_running, queue_full, quota_exceeded, or bad_frame
+            for a reply that said all that it had to say.
     """
     with transaction.atomic():
         reply = access.reply_for(user, frame.reply)
         conversation = turns.lock(reply.message.conversation)
-        turns.check_queue()
+        turns.admit(user)
         if not claims.reopen(reply, _options(reply)):
             raise ChatError(ErrorCode.BAD_FRAME, detail="this reply has come to its end")
         message = reply.message

@@ -36,7 +36,7 @@ def info_frame() -> InfoFrame:
 
 
 def limits() -> dict[str, int]:
-    """Give the limits that a client can check before it sends; units as the names say."""
+    """Give the limits of one thing, and of one person (0: none); units as the names say."""
     return {
         "text_chars": settings.VL_TEXT_CHARS,
         "images_per_turn": settings.VL_IMAGES_PER_TURN,
@@ -47,6 +47,12 @@ def limits() -> dict[str, int]:
         "system_prompt_chars": settings.VL_SYSTEM_PROMPT_CHARS,
         "presets": settings.VL_PRESETS_PER_PERSON,
         "frame_bytes": MAX_FRAME_BYTES,
+        "turns_per_minute": settings.VL_PERSON_TURNS_PER_MINUTE,
+        "uploads_per_minute": settings.VL_PERSON_UPLOADS_PER_MINUTE,
+        "turns_per_day": settings.VL_PERSON_TURNS_PER_DAY,
+        "tokens_per_day": settings.VL_PERSON_TOKENS_PER_DAY,
+        "open_replies": settings.VL_PERSON_OPEN_REPLIES,
+        "storage_bytes": settings.VL_PERSON_STORAGE_BYTES,
     }
 
 

@@ -2,6 +2,7 @@
 
 from chat.models.api_key import ApiKey
 from chat.models.conversation import Conversation
+from chat.models.daily_use import DailyUse
 from chat.models.document import Document
 from chat.models.document_run import DocumentRun, RunPage
 from chat.models.feedback import Feedback
@@ -16,6 +17,7 @@ from chat.models.reply import Reply
 __all__ = [
     "ApiKey",
     "Conversation",
+    "DailyUse",
     "Document",
     "DocumentRun",
     "Feedback",

@@ -33,8 +33,8 @@ log = logging.getLogger(__name__)
 
 # Small print wants detail, and what stands on a page is no matter of taste.
 OPTIONS = TurnOptions(pixels=Pixels.DETAIL, temperature=0.2)
-# What passes by itself; the sweeper tries again.
-_PASSING = (ErrorCode.ALREADY_RUNNING, ErrorCode.QUEUE_FULL, ErrorCode.RATE_LIMITED)
+# What passes by itself, a used-up day too; the sweeper tries again.
+_PASSING = (ErrorCode.ALREADY_RUNNING, ErrorCode.QUEUE_FULL, ErrorCode.QUOTA_EXCEEDED)
 # Models like to put the whole answer into one block of code.
 _FENCED = re.compile(r"\s*```(?:markdown|md)?[ \t]*\n(.*?)\n?```\s*", re.DOTALL | re.IGNORECASE)
 

@@ -18,6 +18,7 @@ from django.db import IntegrityError, transaction
 from chat.decoding.decoder import decoder
 from chat.errors import ChatError, ErrorCode
 from chat.models import Image
+from chat.services import quotas
 
 if TYPE_CHECKING:
     from typing import Any, TypeAlias
@@ -37,14 +38,17 @@ def store_upload(owner: User, content: Upload) -> Image:
     """Keep a picture for this person; the same file again gives the row it made the first time.
 
     Re-encodes (see `chat.decoding`) before any transaction, so a slow picture blocks no writer;
-    must not be called inside one. Whatever fails, no file and no row stay behind. 1 to 3 queries.
+    must not be called inside one. Whatever fails, no file and no row stay behind. 1 to 6 queries.
 
     Raises:
-        ChatError: image_too_large, image_type_unsupported or image_unreadable.
+        ChatError: image_too_large, image_type_unsupported, image_unreadable or quota_exceeded.
     """
     data = bytes_within_limit(content)
     sha256 = hashlib.sha256(data).hexdigest()
-    return find(owner, sha256) or keep(owner, decoder.decode(data), sha256)
+    if found := find(owner, sha256):
+        return found
+    quotas.check_storage(owner, 0)  # who has no room need not have it decoded
+    return keep(owner, decoder.decode(data), sha256)
 
 
 def decode_data_url(text: str) -> bytes:
@@ -133,6 +137,7 @@ def keep(owner: User, picture: DecodedPicture, sha256: str) -> Image:
         image.file.save("", ContentFile(picture.content), save=False)
         image.thumbnail.save("", ContentFile(picture.thumbnail), save=False)
         with transaction.atomic(durable=True):
+            quotas.check_storage(owner, image.size_bytes, is_kept_now=True)
             image.save(force_insert=True)
     except IntegrityError:
         # The same file came twice at once, and the other upload was kept.

@@ -12,7 +12,7 @@ from django.utils import timezone
 from chat import access
 from chat.errors import ChatError, ErrorCode
 from chat.models import Conversation, Message, MessageImage, Reply
-from chat.services import conversations
+from chat.services import conversations, quotas
 from chat.services.options import check_options, default_options, reply_options
 from chat.signals import send_after_commit, turn_started
 from chat.turn_options import TurnOptions
@@ -54,7 +54,7 @@ class Turn:
 
 
 def start_turn(user: User, question: Question) -> Turn:
-    """Keep a question and queue its reply, in one transaction; about 12 queries.
+    """Keep a question and queue its reply, in one transaction; about 16 queries.
 
     After the commit `turn_started` is sent: a worker's doorbell, and news for the person's tabs.
 
@@ -78,7 +78,7 @@ def start_turn(user: User, question: Question) -> Turn:
 
 
 def regenerate(user: User, reply_id: uuid.UUID, options: TurnOptions) -> Turn:
-    """Queue another reply to the same question, as a sibling; about 8 queries.
+    """Queue another reply to the same question, as a sibling; about 12 queries.
 
     What the options leave open is as it was asked for the reply before, but for the seed, and then
     as the conversation has it now.
@@ -90,7 +90,7 @@ def regenerate(user: User, reply_id: uuid.UUID, options: TurnOptions) -> Turn:
     with transaction.atomic():
         former = access.reply_for(user, reply_id)
         conversation = lock(former.message.conversation)
-        check_queue()
+        admit(user)
         question = former.message.parent
         if question is None:  # an answer hangs on its question
             raise ChatError(ErrorCode.MESSAGE_NOT_FOUND)
@@ -148,7 +148,7 @@ def _find_turn(user: User, question: Question) -> Turn | None:
 def _keep_turn(user: User, question: Question) -> Turn:
     conversation, parent = _place(user, question)
     images = access.images_for(user, question.image_ids)
-    check_queue()
+    admit(user)
     message = Message.objects.create(
         conversation=conversation,
         parent=parent,
@@ -182,12 +182,13 @@ def _queue_reply(conversation: Conversation, question: Message, options: dict[st
     return Turn(conversation=conversation, message=question, reply=reply, is_new=True)
 
 
-def check_queue() -> None:
-    """Refuse more than may wait.
+def admit(user: User) -> None:
+    """Refuse more than may wait, and more than this person may use; counts the turn: 5 queries.
 
     Raises:
-        ChatError: queue_full.
+        ChatError: queue_full, quota_exceeded.
     """
+    quotas.take_turn(user)
     if Reply.objects.filter(state=Reply.State.QUEUED).count() >= settings.VL_QUEUE_REPLIES:
         raise ChatError(ErrorCode.QUEUE_FULL, retry_after_s=10)
 

@@ -10,6 +10,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.server.processes import UNLIMITED
+
 ROOT = Path(__file__).parents[2]
 READY_WITHIN_S = 90
 STOP_WITHIN_S = 15
@@ -47,6 +49,7 @@ class ServerProcess:
         """Start it and wait until a question would be answered."""
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("VL_", "DJANGO_"))}
         environment = inherited | {
+            **UNLIMITED,
             "VL_DATA_DIR": str(self.data),
             "VL_PORT": str(self.port),
             "HF_HUB_OFFLINE": "1",

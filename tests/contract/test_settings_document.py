@@ -10,7 +10,17 @@ import pytest
 
 from tests.contract.documents import ROOT, code, read, rows
 
-READERS = {"text", "boolean", "integer", "number", "choice", "folder", "origin", "secret"}
+READERS = {
+    "text",
+    "boolean",
+    "integer",
+    "number",
+    "choice",
+    "folder",
+    "origin",
+    "secret",
+    "networks",
+}
 DOCUMENT = read("docs/settings.md")
 DOCUMENTED = {code(row[0])[0]: row[1:] for row in rows(DOCUMENT)}
 
@@ -43,6 +53,7 @@ WORKED_OUT = {
     "VL_DATA_DIR": "`data` beside manage.py",
     "VL_PUBLIC_URL": "`http://127.0.0.1:` and the port",
     "VL_SECRET_KEY": "made once",
+    "VL_TRUSTED_PROXIES": "`loopback` with https, else `none`",
 }
 
 

@@ -18,6 +18,7 @@ import psycopg
 
 from tests.faults.client import Account
 from tests.server.people import Person
+from tests.server.processes import UNLIMITED
 from vlsite.cluster.child import Child
 from vlsite.cluster.cluster import MANAGE, Cluster, Installation
 from vlsite.cluster.stores import free_port
@@ -121,6 +122,7 @@ def running_site(folder: Path) -> Iterator[Site]:
     installation = Installation(
         folder=folder,
         environment=inherited
+        | UNLIMITED
         | {
             "VL_BACKEND": "scripted",
             "VL_SLOTS": "8",

@@ -18,6 +18,17 @@ ADMINISTRATOR = "carol"
 PASSWORD = "correct horse battery"
 DEADLINE_S = 60.0
 MANAGE = (sys.executable, "manage.py")
+# Tests are quicker than people, and all of them call from one address.
+UNLIMITED = {
+    "VL_ADDRESS_SIGN_UPS_PER_HOUR": "10000",
+    "VL_ADDRESS_SIGN_INS_PER_MINUTE": "10000",
+    "VL_PERSON_TURNS_PER_MINUTE": "0",
+    "VL_ADDRESS_TURNS_PER_MINUTE": "0",
+    "VL_PERSON_UPLOADS_PER_MINUTE": "0",
+    "VL_ADDRESS_UPLOADS_PER_MINUTE": "0",
+    "VL_PERSON_TURNS_PER_DAY": "0",
+    "VL_PERSON_OPEN_REPLIES": "0",
+}
 PACED = (sys.executable, "-m", "tests.browser.scripted_server")  # `slowly` in a question
 
 
@@ -158,6 +169,7 @@ class Product:
             if not name.startswith(("VL_", "DJANGO_", "HF_", "REDIS_", "DATABASE_"))
         }
         return inherited | {
+            **UNLIMITED,
             "VL_DATA_DIR": str(self.data),
             "VL_PORT": str(self.port),
             "VL_BACKEND": "scripted",

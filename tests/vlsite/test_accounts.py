@@ -11,6 +11,7 @@ from django.core.cache import cache
 from django.urls import reverse
 
 from tests.conftest import PASSWORD
+from vlsite import limit_settings
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -191,7 +192,7 @@ def test_a_stranger_is_led_to_the_sign_in(client: Client, path: str) -> None:
 @pytest.fixture
 def _rate_limits(settings: SettingsWrapper) -> Iterator[None]:
     """Switch on what the tests' own settings switch off."""
-    del settings.ACCOUNT_RATE_LIMITS
+    settings.ACCOUNT_RATE_LIMITS = limit_settings.ACCOUNT_RATE_LIMITS
     cache.clear()
     yield
     cache.clear()

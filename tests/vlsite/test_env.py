@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -215,3 +216,40 @@ def test_an_empty_kept_secret_is_refused(given: Callable[[str], None], tmp_path:
 
     with pytest.raises(ImproperlyConfigured, match=r"secret_key is empty. Delete it"):
         env.kept_secret("X", path)
+
+
+# Networks -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "inside", "outside"),
+    [
+        pytest.param("10.0.0.7", "10.0.0.7", "10.0.0.8", id="an address"),
+        pytest.param("10.1.0.0/16, 2001:db8::/32", "2001:db8::1", "10.2.0.1", id="networks"),
+        pytest.param("loopback", "127.0.0.5", "10.0.0.1", id="loopback"),
+        pytest.param("Private", "172.20.0.3", "172.32.0.1", id="private"),
+    ],
+)
+def test_networks_hold_what_was_named(
+    given: Callable[[str], None], value: str, inside: str, outside: str
+) -> None:
+    given(value)
+
+    found = env.networks("X", "none")
+
+    assert any(ipaddress.ip_address(inside) in network for network in found)
+    assert not any(ipaddress.ip_address(outside) in network for network in found)
+
+
+def test_no_networks_are_trusted_by_none(given: Callable[[str], None]) -> None:
+    given("none")
+
+    assert env.networks("X", "loopback") == ()
+
+
+@pytest.mark.parametrize("value", ["somebody", "10.0.0.1/8", "10.0.0.0/33", "10.0.0.1,,10.0.0.2"])
+def test_what_is_no_network_is_refused(given: Callable[[str], None], value: str) -> None:
+    given(value)
+
+    with pytest.raises(ImproperlyConfigured, match=r"X is .* networks such as"):
+        env.networks("X", "none")

@@ -246,3 +246,27 @@ def test_uploads_are_private() -> None:
     assert settings.FILE_UPLOAD_PERMISSIONS == 0o600
     assert settings.FILE_UPLOAD_DIRECTORY_PERMISSIONS == 0o700
     assert settings.STATIC_ROOT not in settings.MEDIA_ROOT.parents
+
+
+@pytest.mark.parametrize(
+    ("environment", "trusted"),
+    [
+        pytest.param({}, [], id="nothing set"),
+        pytest.param({"VL_PUBLIC_URL": "http://chat.lan"}, [], id="plain HTTP"),
+        pytest.param(
+            {"VL_PUBLIC_URL": "https://chat.example.org"}, ["127.0.0.0/8", "::1/128"], id="HTTPS"
+        ),
+        pytest.param({"VL_TRUSTED_PROXIES": "10.0.0.7"}, ["10.0.0.7/32"], id="named"),
+    ],
+)
+def test_proxies_are_trusted_where_one_has_to_be(
+    tmp_path: Path, environment: dict[str, str], trusted: list[str]
+) -> None:
+    program = (
+        "import json; from vlsite import settings\n"
+        "print(json.dumps([str(each) for each in settings.VL_TRUSTED_PROXIES]))"
+    )
+
+    done = _run(tmp_path, program, **environment)
+
+    assert json.loads(done.stdout) == trusted

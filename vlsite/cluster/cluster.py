@@ -194,6 +194,7 @@ class Cluster:
             "VL_DATA_DIR": str(self.installation.folder),
             "VL_HOST": "127.0.0.1",
             "VL_PUBLIC_URL": self.url,
+            "VL_TRUSTED_PROXIES": "loopback",  # our own, which listens to nobody's word
             **own,
         }
 

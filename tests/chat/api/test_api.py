@@ -88,6 +88,7 @@ def test_every_code_has_its_status(code: ErrorCode) -> None:
     expected = {"unauthenticated": 401, "rate_limited": 429}
     expected |= {"image_too_large": 413, "document_too_long": 413, "image_type_unsupported": 415}
     expected |= {"preset_name_taken": 409, "already_running": 409, "queue_full": 503}
+    expected |= {"quota_exceeded": 403}
 
     response = answer_to(ChatError(code))
 
