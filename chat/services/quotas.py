@@ -77,7 +77,9 @@ def check_storage(owner: User, size_bytes: int, *, is_kept_now: bool = False) ->
     held = (Image.objects.visible_to(owner), Document.objects.visible_to(owner))
     sums = [rows.aggregate(total=Sum("size_bytes"))["total"] or 0 for rows in held]
     if sum(sums) + size_bytes > limit:
-        detail = _("Your pictures and PDFs fill the {limit} GiB that each person has. Delete some conversations.")
+        detail = _(
+            "Your pictures and PDFs fill the {limit} GiB you have. Delete conversations to go on."
+        )
         raise _exceeded(format_lazy(detail, limit=f"{limit / 2**30:.3g}"))
 
 

@@ -227,14 +227,15 @@ def test_a_page_is_asked_about_once_when_two_advance(run: DocumentRun) -> None:
     assert page.message is not None
 
 
-def test_a_full_queue_only_delays_the_next_page(
-    run: DocumentRun, settings: SettingsWrapper, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("code", [ErrorCode.QUEUE_FULL, ErrorCode.QUOTA_EXCEEDED])
+def test_what_passes_only_delays_the_next_page(
+    run: DocumentRun, code: ErrorCode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse() -> None:
-        raise ChatError(ErrorCode.QUEUE_FULL)
+    def refuse(_user: object) -> None:
+        raise ChatError(code)
 
     with monkeypatch.context() as patch:
-        patch.setattr(turns, "check_queue", refuse)
+        patch.setattr(turns, "admit", refuse)
         answer(run)
         assert (run.state, states(run)) == ("running", ["done", "waiting", "waiting"])
 
@@ -244,10 +245,10 @@ def test_a_full_queue_only_delays_the_next_page(
 
 
 def test_another_refusal_stops_the_run(run: DocumentRun, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse() -> None:
-        raise ChatError(ErrorCode.QUOTA_EXCEEDED)
+    def refuse(_user: object) -> None:
+        raise ChatError(ErrorCode.TEXT_TOO_LONG)
 
-    monkeypatch.setattr(turns, "check_queue", refuse)
+    monkeypatch.setattr(turns, "admit", refuse)
     answer(run)
 
     assert (run.state, states(run)) == ("stopped", ["done", "waiting", "waiting"])
