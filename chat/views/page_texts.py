@@ -7,13 +7,21 @@ from __future__ import annotations
 
 from django.utils.translation import gettext as _
 
+from chat.views.document_texts import document_texts
 from chat.views.transcript import end_notes
 
 
 def page_texts() -> dict[str, str]:
     """Give every text by its key, in the language that is active now."""
     ends = {f"end_{reason}": text for reason, text in end_notes().items()}
-    return _answer_texts() | _composer_texts() | _connection_texts() | _list_texts() | ends
+    parts = (
+        _answer_texts(),
+        _composer_texts(),
+        _connection_texts(),
+        _list_texts(),
+        document_texts(),
+    )
+    return {key: text for part in (*parts, ends) for key, text in part.items()}
 
 
 def example_questions() -> list[str]:

@@ -13,7 +13,7 @@ from django.urls import reverse
 from chat import access, export
 from chat.errors import ChatError
 from chat.models import Conversation, Message
-from chat.services import conversations
+from chat.services import conversations, document_runs
 from chat.views.guard import page
 from chat.views.page_texts import example_questions, page_texts
 from chat.views.sidebar import ConversationCard, sidebar_page
@@ -32,6 +32,8 @@ STYLESHEETS = tuple(
         "welcome",
         "dialogs",
         "viewer",
+        "page_chooser",
+        "run",
     )
 )
 # Named here so that the browser asks for all of them at once, not one import after another.
@@ -91,6 +93,8 @@ def _chat(
         "modules": MODULES,
         "example_questions": example_questions(),
         "export_formats": export.forms(),
+        "run": getattr(conversation, "document_run", None),
+        "run_text": document_runs.default_text(),
         **blank_cards(),
     }
     return render(request, "chat/chat.html", context)
@@ -108,6 +112,8 @@ def _page_data(request: HttpRequest, conversation: Conversation | None) -> dict[
             "api": "/api/",
             "images": "/api/images/",
             "replies": "/api/replies/",
+            "documents": "/api/documents/",
+            "runs": "/api/runs/",
             "conversations": "/api/conversations/",
             "socket": "/ws/chat/",
         },

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from django.utils.safestring import SafeString
 
-    from chat.models import Feedback, Image
+    from chat.models import Feedback, Image, RunPage
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +140,7 @@ class MessageCard:
     pictures: tuple[PictureCard, ...] = ()
     answer: AnswerCard = AnswerCard()
     siblings: Siblings = Siblings()
+    page: str = ""  # which page of a document a run asks about here
     is_sought: bool = False  # the hit of a search: the page opens at it
 
     @classmethod
@@ -156,6 +157,7 @@ class MessageCard:
             pictures=tuple(PictureCard.of(image) for image in message.images.all()),
             answer=AnswerCard.of(reply) if reply else AnswerCard(),
             siblings=Siblings.of(message.pk, siblings),
+            page=_page_of(message),
             is_sought=is_sought,
         )
 
@@ -163,6 +165,13 @@ class MessageCard:
     def is_question(self) -> bool:
         """Whether a person wrote it."""
         return self.role == Message.Role.USER
+
+
+def _page_of(message: Message) -> str:
+    page: RunPage | None = getattr(message, "run_page", None)
+    if page is None:
+        return ""
+    return _("{name}, page {number}").format(name=page.run.name, number=page.number)
 
 
 def end_notes() -> dict[str, str]:

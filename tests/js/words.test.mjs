@@ -8,8 +8,10 @@ import { bannerOf, stageOf } from "../../chat/static/chat/js/stage_text.js";
 import { fileSize, say, setTexts } from "../../chat/static/chat/js/texts.js";
 
 const scripts = new URL("../../chat/static/chat/js/", import.meta.url);
-const python = readFileSync(new URL("../../chat/views/page_texts.py", import.meta.url), "utf8");
-// Keys and English texts as the server's module holds them, its line breaks undone.
+const python = ["page_texts", "document_texts"]
+  .map((name) => readFileSync(new URL(`../../chat/views/${name}.py`, import.meta.url), "utf8"))
+  .join("");
+// Keys and English texts as the server's modules hold them, their line breaks undone.
 const english = Object.fromEntries(
   [...python.matchAll(/"(\w+)": _\(\s*((?:"(?:[^"\\]|\\.)*"\s*)+)\)/g)].map(([, key, text]) => [
     key,

@@ -27,6 +27,30 @@ export async function change(method, url, { csrfToken, body }) {
 }
 
 /**
+ * Ask for something to be made or done, and hear what came of it.
+ * @param {string} url
+ * @param {{csrfToken: string, body: unknown, signal?: AbortSignal}} options
+ * @returns {Promise<any>} the answer's JSON
+ */
+export async function post(url, { csrfToken, body, signal }) {
+  const headers = { "X-CSRFToken": csrfToken, "Content-Type": "application/json" };
+  const response = await fetch(url, { method: "POST", headers, body: JSON.stringify(body), signal });
+  if (!response.ok) throw new ApiError(response.status, await errorText(response));
+  return response.json();
+}
+
+/**
+ * Look something up.
+ * @param {string} url
+ * @returns {Promise<any>} the answer's JSON
+ */
+export async function load(url) {
+  const response = await fetch(url, { headers: { Accept: "application/json" } });
+  if (!response.ok) throw new ApiError(response.status, await errorText(response));
+  return response.json();
+}
+
+/**
  * Load a piece of HTML.
  * @param {string} url
  * @param {AbortSignal} [signal]

@@ -3,7 +3,8 @@
  * Owns their uploads, elements and object URLs.
  */
 
-import { cloneTemplate, find, onWithin, setText } from "./dom.js";
+import { PICTURES_TAKEN } from "./documents.js";
+import { cloneTemplate, find, on, onWithin, setText } from "./dom.js";
 import { fileSize, number, say } from "./texts.js";
 import { Upload, refusalOf } from "./uploads.js";
 
@@ -27,6 +28,7 @@ export class Attachments {
   constructor(list, options) {
     this.#list = list;
     this.#options = options;
+    on(list, PICTURES_TAKEN, (event) => this.#addStored(event.detail));
     onWithin(list, "click", "attachment-remove", (button) => this.#remove(this.#itemOf(button)));
     onWithin(list, "click", "attachment-retry", (button) => {
       this.#options.complain("");
@@ -66,13 +68,7 @@ export class Attachments {
   /** Show pictures that are on the server already. @param {string[]} ids */
   restore(ids) {
     for (const item of [...this.#items]) this.#forget(item);
-    for (const id of ids) {
-      const item = this.#addItem(say("pasted_picture"));
-      item.imageId = id;
-      this.#show(item, `${this.#options.imagesUrl}${id}/?size=thumb`);
-      find("ring", item.element).hidden = true;
-    }
-    this.#changed();
+    this.#addStored(ids.map((id) => ({ id, name: say("pasted_picture") })));
   }
 
   /** Forget all of them: their question is under way. */
@@ -86,6 +82,17 @@ export class Attachments {
     for (const { upload } of this.#items) {
       if (upload?.state.status === "failed" && upload.state.canRetry) upload.start();
     }
+  }
+
+  /** @param {{id: string, name: string}[]} pictures */
+  #addStored(pictures) {
+    for (const { id, name } of pictures) {
+      const item = this.#addItem(name);
+      item.imageId = id;
+      this.#show(item, `${this.#options.imagesUrl}${id}/?size=thumb`);
+      find("ring", item.element).hidden = true;
+    }
+    this.#changed();
   }
 
   /** @param {File} file */

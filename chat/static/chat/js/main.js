@@ -7,23 +7,31 @@ import { Conversation } from "./conversation.js";
 import { watchDrawer } from "./drawer.js";
 import { cookie, find, on, readData } from "./dom.js";
 import { watchFeedback } from "./feedback.js";
+import { PageChooser } from "./page_chooser.js";
 import { closeWhenChosen } from "./page_head.js";
+import { RunBar } from "./run_bar.js";
 import { watchShortcuts } from "./shortcuts.js";
 import { setTexts } from "./texts.js";
 import { watchTheme } from "./theme.js";
 import { toast } from "./toasts.js";
 
 const page = readData("page-data");
+const csrfToken = () => cookie(page.csrf_cookie);
 setTexts(page.texts, document.documentElement.lang);
 watchTheme(document.body);
 watchDrawer();
 closeWhenChosen(find("export-list"));
 watchFeedback(find("messages"), {
   url: (reply) => `${page.urls.replies}${reply}/feedback/`,
-  csrfToken: () => cookie(page.csrf_cookie),
+  csrfToken,
   toast,
 });
 const conversation = new Conversation(page);
+new PageChooser(find("page-chooser"), { urls: page.urls, limits: page.limits, csrfToken });
+const runBar = document.querySelector("[data-run]");
+if (runBar instanceof HTMLElement) {
+  new RunBar(runBar, find("messages"), { runsUrl: page.urls.runs, csrfToken, toast });
+}
 watchShortcuts(conversation);
 conversation.start();
 

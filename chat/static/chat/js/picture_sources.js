@@ -1,8 +1,9 @@
 /**
  * Where pictures come from: file picker, camera, clipboard, drag and drop.
- * Owns the drop zone's look; hands the files on.
+ * Owns the drop zone's look; hands the files on, PDFs to the page chooser.
  */
 
+import { divertDocuments } from "./documents.js";
 import { find, on } from "./dom.js";
 
 /**
@@ -11,15 +12,19 @@ import { find, on } from "./dom.js";
  * @param {(files: File[]) => void} onFiles
  */
 export function watchPictureSources(form, onFiles) {
-  watchPicker(find("pick", form), find("file-input", form), onFiles);
-  watchPicker(find("camera", form), find("camera-input", form), onFiles);
+  const take = (/** @type {File[]} */ files) => {
+    const pictures = divertDocuments(form, files);
+    if (pictures.length > 0) onFiles(pictures);
+  };
+  watchPicker(find("pick", form), find("file-input", form), take);
+  watchPicker(find("camera", form), find("camera-input", form), take);
   on(document, "paste", (event) => {
     const files = [...(event.clipboardData?.files ?? [])];
     if (files.length === 0 || isElsewhere(event.target, form)) return;
     event.preventDefault();
-    onFiles(files);
+    take(files);
   });
-  watchDrop(form, onFiles);
+  watchDrop(form, take);
 }
 
 /** @param {HTMLElement} button @param {HTMLInputElement} input @param {(files: File[]) => void} onFiles */

@@ -5,7 +5,7 @@
 
 /**
  * @typedef {{status: "uploading" | "done" | "failed", progress: number, imageId: string | null,
- *   error: string, canRetry: boolean}} UploadState
+ *   answer: unknown, error: string, canRetry: boolean}} UploadState
  * @typedef {{text_chars: number, images_per_turn: number, upload_bytes: number}} Limits
  * @typedef {{key: string, values: Record<string, string | number>}} Refusal
  */
@@ -34,7 +34,14 @@ export function refusalOf(file, limits, fileSize) {
 
 export class Upload {
   /** @type {UploadState} */
-  state = { status: "uploading", progress: 0, imageId: null, error: "", canRetry: false };
+  state = {
+    status: "uploading",
+    progress: 0,
+    imageId: null,
+    answer: null,
+    error: "",
+    canRetry: false,
+  };
   #options;
   /** @type {any} */
   #request = null;
@@ -87,7 +94,7 @@ export class Upload {
       // A proxy's page, not the API's answer.
     }
     if (request.status === 201 || request.status === 200) {
-      this.#set({ status: "done", progress: 1, imageId: answer?.id ?? null });
+      this.#set({ status: "done", progress: 1, imageId: answer?.id ?? null, answer });
       return;
     }
     // A refused picture stays refused; a busy or broken server may take it later.
