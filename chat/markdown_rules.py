@@ -14,6 +14,8 @@ from markdown_it.parser_inline import ParserInline
 from markdown_it.rules_inline.state_inline import Scanned, StateInline
 from markdown_it.token import Token
 
+from chat.markdown_links import add_links, with_destinations
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -48,6 +50,7 @@ def add_rules(markdown: MarkdownIt) -> None:
     markdown.inline = _InlineParser()
     markdown.configure("commonmark", options_update=markdown.options)
     markdown.core.ruler.push("chat", _adapt_tokens)
+    add_links(markdown)
     markdown.add_render_rule("table_open", _open_table)
     markdown.add_render_rule("table_close", _close_table)
 
@@ -101,7 +104,8 @@ def _adapt_tokens(state: StateCore) -> None:
         if token.type in ("th_open", "td_open"):
             _align_by_class(token)
         if token.children:
-            token.children = list(_without_images(token.children))
+            children = list(_without_images(token.children))
+            token.children = list(with_destinations(children))
     _mark_tasks(state.tokens)
 
 

@@ -19,6 +19,7 @@ from markdown_it import MarkdownIt
 
 from chat.html_allowlist import SAFE_LINK, clean
 from chat.markdown_code import add_code
+from chat.markdown_links import without_turning
 from chat.markdown_math import add_math
 from chat.markdown_rules import add_rules
 
@@ -53,11 +54,11 @@ def render(text: str) -> SafeString:
         # The text is private, so the log gets its length only.
         log.exception("Markdown of %d characters could not be rendered", len(text))
         return _plain(text)
-    return mark_safe(clean(html))  # noqa: S308  sanitised by the allow-list
+    return mark_safe(without_turning(clean(html)))  # noqa: S308  sanitised by the allow-list
 
 
 def _plain(text: str) -> SafeString:
-    lines = escape(text.replace("\x00", "\ufffd")).replace("\n", "<br>\n")
+    lines = escape(without_turning(text.replace("\x00", "\ufffd"))).replace("\n", "<br>\n")
     return mark_safe(f'<p class="md-plain" dir="auto">{lines}</p>')  # noqa: S308  escaped above
 
 

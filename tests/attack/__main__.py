@@ -27,6 +27,17 @@ SUITES = {
         "what took over a decoder reaches no file, socket, process or secret",
         ("tests/chat/decoding/test_confinement.py", "tests/chat/decoding/test_decoder.py"),
     ),
+    "text": Suite(
+        "no script runs, nothing is fetched, links show where they lead, no control token",
+        (
+            "tests/browser/test_hostile_text.py",
+            "tests/chat/test_hostile_text.py",
+            "tests/chat/test_rendering_hostile.py",
+            "tests/chat/test_markdown_links.py",
+            "tests/inference/backends/test_hostile_prompts.py",
+        ),
+        {"ATTACK_TEXT_BATCHES": "40"},
+    ),
     "sockets": Suite(
         "malformed, endless and unread frames: the right close code, nobody else notices",
         ("tests/server/test_hostile_clients.py", "tests/vlsite/test_origins.py"),

@@ -5,6 +5,7 @@ Run as a program, with the settings in the environment. A question that contains
 - `everything` is answered with a table, code and mathematics;
 - `where` is answered with two boxes and a point, in JSON, `which` with a box in Picture 2;
 - `many conversations` gives the newest account 3,000 old ones;
+- `repeat` (its first word) is answered with all that follows it;
 - `fail` ends in an error after a few words;
 - anything else is answered at once with facts about the request.
 """
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from inference.backends.base import Cancellation
 
 SLOW_TOKENS = 60
+REPEAT = "repeat "
 MANY = 3000
 EVERYTHING = """There are **three shapes** in the picture:
 
@@ -82,14 +84,18 @@ def answer(request: GenerationRequest) -> str:
     _pace.is_slow = "slowly" in question
     if "many conversations" in question:
         return keep_many()
+    if question.startswith(REPEAT):
+        return question.removeprefix(REPEAT)
     if "fail" in question:
         raise InferenceError(ErrorCode.OUT_OF_MEMORY, "There is not enough memory.")
     if "which" in question:
         return 'In Picture 2: {"bbox_2d": [0, 0, 500, 1000]}'
     if "where" in question:
         return WHERE + " ".join(f"word{number}" for number in range(SLOW_TOKENS))
-    if "everything" in question:
-        return EVERYTHING
+    return EVERYTHING if "everything" in question else _words_or_facts(request)
+
+
+def _words_or_facts(request: GenerationRequest) -> str:
     if _pace.is_slow:
         return " ".join(f"word{number}" for number in range(1, SLOW_TOKENS + 1)) + "."
     return describe(request)

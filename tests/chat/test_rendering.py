@@ -8,6 +8,8 @@ from django.utils.safestring import SafeString
 from chat import rendering
 from chat.rendering import render
 
+DESTINATION = '<span class="md-destination"> (b.example)</span>'
+
 
 def flat(markdown: str) -> str:
     """Render and drop what only layout needs, so that expectations stay readable."""
@@ -46,11 +48,13 @@ def flat(markdown: str) -> str:
         ),
         pytest.param("[ ] a", "<p>[ ] a</p>", id="box-outside-a-list"),
         pytest.param(
-            "[a](https://b.example/c)", '<p><a href="https://b.example/c" …>a</a></p>', id="link"
+            "[a](https://b.example/c)",
+            f'<p><a href="https://b.example/c" …>a{DESTINATION}</a></p>',
+            id="link",
         ),
         pytest.param(
             "[a](https://b.example 'title')",
-            '<p><a href="https://b.example" …>a</a></p>',
+            f'<p><a href="https://b.example" …>a{DESTINATION}</a></p>',
             id="link-title-dropped",
         ),
         pytest.param(
@@ -60,12 +64,12 @@ def flat(markdown: str) -> str:
         ),
         pytest.param(
             "![cat](https://b.example/c.png)",
-            '<p><a href="https://b.example/c.png" …>cat</a></p>',
+            f'<p><a href="https://b.example/c.png" …>cat{DESTINATION}</a></p>',
             id="image-is-a-link",
         ),
         pytest.param(
             "[![cat](https://x.example/c.png)](https://b.example)",
-            '<p><a href="https://b.example" …>cat</a></p>',
+            f'<p><a href="https://b.example" …>cat{DESTINATION}</a></p>',
             id="image-in-a-link",
         ),
         pytest.param(
@@ -108,10 +112,10 @@ def test_blocks_take_their_direction_from_their_text() -> None:
     assert '<pre class="md-code" dir="ltr"' in html
 
 
-def test_bidi_controls_change_neither_the_markup_nor_the_text() -> None:
+def test_bidi_controls_change_neither_the_markup_nor_what_is_read() -> None:
     html = render("a \u202egnp.exe\u202c [x](https://b.example)")
 
-    assert "a \u202egnp.exe\u202c " in html
+    assert "a [U+202E]gnp.exe[U+202C] " in html
     assert 'href="https://b.example"' in html
 
 
