@@ -18,6 +18,7 @@ VL_SYSTEM_PROMPT_CHARS = env.integer("VL_SYSTEM_PROMPT_CHARS", 4000, low=0, high
 VL_PRESETS_PER_PERSON = env.integer("VL_PRESETS_PER_PERSON", 50, low=0, high=1000)
 VL_DOCUMENT_PAGES = env.integer("VL_DOCUMENT_PAGES", 200, low=1, high=5000)
 VL_PAGE_PIXELS = env.integer("VL_PAGE_PIXELS", 4_000_000, low=10_000, high=50_000_000)
+VL_PAGE_TOKENS = env.integer("VL_PAGE_TOKENS", 4096, low=1, high=131_072)
 VL_DOCUMENT_DAYS = env.integer("VL_DOCUMENT_DAYS", 7, low=1, high=3650)
 VL_DELETE_UNDO_S = env.integer("VL_DELETE_UNDO_S", 60, low=10, high=2_592_000)
 VL_QUEUE_REPLIES = env.integer("VL_QUEUE_REPLIES", 200, low=1, high=100_000)

@@ -21,13 +21,12 @@ from django.db import close_old_connections
 
 from chat import access, signals
 from chat.generation import claim as claims
-from chat.generation import news, sweeper
+from chat.generation import news, page_runs, sweeper
 from chat.generation.answer import Answer
 from chat.generation.redis_link import redis_link
 from chat.generation.relay import relay
 from chat.generation.reply_log import reply_log
 from chat.generation.workers import Beat, RemoteWorkers
-from chat.services import document_runs
 from inference.config import DEFAULT_HUB_ENDPOINT, BackendName, Dtype, InferenceConfig, Quantization
 from inference.requests import PixelBudget
 from inference.service import InferenceService, Phase
@@ -239,7 +238,7 @@ class LocalRunner:
             answer.run()
         finally:
             del self._answers[claim.reply_id]
-        document_runs.advance_after(claim.reply_id)
+        page_runs.carry_on_after(claim.reply_id)
         return True
 
     def _wait_for_ring(self, heard: int) -> int:

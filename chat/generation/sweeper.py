@@ -10,8 +10,8 @@ import logging
 
 from django.conf import settings
 
-from chat.generation import claim, news
-from chat.services import deletion, document_runs, documents
+from chat.generation import claim, news, page_runs
+from chat.services import deletion, documents
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +30,6 @@ def sweep() -> int:
     purged = deletion.purge(settings.VL_DELETE_UNDO_S)
     if purged:
         logger.info("sweeper: %d deleted conversations are gone for good", purged)
-    document_runs.advance_idle()
+    page_runs.carry_on_idle()
     documents.remove_old()
     return returned

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 
@@ -112,30 +113,28 @@ def go_on(run: DocumentRun) -> None:
     advance(run.conversation_id)
 
 
-def advance(conversation_id: uuid.UUID) -> None:
+def advance(conversation_id: uuid.UUID) -> Reply | None:
     """Ask about the next page of this conversation's run, if there is one and nothing is open.
 
-    Draws the page, which takes up to `VL_DECODE_S`; must not be called inside a transaction.
-    Called twice at once, it asks once. 1 query without a run.
+    Gives back the reply about a page that was cut off by its length instead: it is to be gone on
+    with, by a layer above, before the next page. Draws the page, which takes up to `VL_DECODE_S`;
+    must not be called inside a transaction. Called twice at once, it asks once. 1 query without
+    a run.
     """
     run = _running().filter(conversation=conversation_id).first()
-    if run is not None:
-        _advance(run)
+    return _advance(run) if run is not None else None
 
 
-def advance_after(reply_id: uuid.UUID) -> None:
+def advance_after(reply_id: uuid.UUID) -> Reply | None:
     """Do as `advance` for the conversation of a reply that has ended."""
     run = _running().filter(conversation__messages=reply_id).first()
-    if run is not None:
-        _advance(run)
+    return _advance(run) if run is not None else None
 
 
-def advance_idle() -> None:
-    """Carry on with the runs whose last reply has ended without an `advance`: 1 query if none."""
+def advance_idle() -> list[Reply]:
+    """Do as `advance` for all whose last reply has ended without it: 1 query if there is none."""
     writing = Reply.objects.open().values("message__conversation")
-    idle = _running().exclude(conversation__in=writing)
-    for conversation_id in idle.values_list("conversation", flat=True):
-        advance(conversation_id)
+    return [cut for run in _running().exclude(conversation__in=writing) if (cut := _advance(run))]
 
 
 def pages(run: DocumentRun) -> list[PageStatus]:
@@ -158,16 +157,23 @@ def as_markdown(run: DocumentRun) -> str:
     return "\n\n".join(parts).strip() + "\n"
 
 
-def _advance(run: DocumentRun) -> None:
+def _advance(run: DocumentRun) -> Reply | None:
     if Reply.objects.open().filter(message__conversation=run.conversation_id).exists():
-        return
-    if _was_stopped(run):
+        return None
+    last = _last_reply(run)
+    if last is not None and last.state == Reply.State.STOPPED:
         _set_state(run, DocumentRun.State.STOPPED)
-        return
-    for page in run.pages.filter(message=None, error_code=""):
-        if _ask(run, page):
-            return
-    _set_state(run, DocumentRun.State.DONE)
+    elif last is not None and _is_cut(last):
+        return last
+    elif not any(_ask(run, page) for page in run.pages.filter(message=None, error_code="")):
+        _set_state(run, DocumentRun.State.DONE)
+    return None
+
+
+def _is_cut(reply: Reply) -> bool:
+    """Whether the answer ran into its length, and may become longer."""
+    is_cut = reply.finish_reason == Reply.FinishReason.LENGTH
+    return is_cut and reply.options["max_tokens"] < settings.VL_PAGE_TOKENS
 
 
 def _running() -> DocumentRunQuerySet:
@@ -190,13 +196,12 @@ def _set_state(run: DocumentRun, state: DocumentRun.State) -> None:
     run.save(update_fields=["state"])
 
 
-def _was_stopped(run: DocumentRun) -> bool:
-    """Whether the page asked about last was stopped by its person, and is not to come again."""
+def _last_reply(run: DocumentRun) -> Reply | None:
+    """Find the newest reply about the page asked about last, unless that page comes again."""
     page = run.pages.filter(message__isnull=False).last()
     if page is None or run.pages.filter(number=page.number, position__gt=page.position).exists():
-        return False
-    reply = Reply.objects.filter(message__parent=page.message_id).order_by("queued_at").last()
-    return reply is not None and reply.state == Reply.State.STOPPED
+        return None
+    return Reply.objects.filter(message__parent=page.message_id).order_by("queued_at").last()
 
 
 def _ask(run: DocumentRun, page: RunPage) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chat.generation import local, sweeper
+from chat.generation import local, page_runs, sweeper
 from chat.generation.request import request_for
 from chat.models import Document, DocumentRun, Reply
 from chat.services import document_runs, documents
@@ -90,6 +90,37 @@ def test_a_question_after_the_run_knows_all_of_it(alice: User, document: Documen
     request = request_for(turn.reply, is_demo=False)
 
     assert [message.text for message in request.messages] == ["Read it.", "one", "What was it?"]
+
+
+def test_a_page_that_is_cut_off_is_written_to_its_end(
+    alice: User, document: Document, stage: Stage, settings: SettingsWrapper
+) -> None:
+    settings.VL_MAX_TOKENS = 2
+    settings.VL_PAGE_TOKENS = 4
+    stage.answers.append("one two three four five six")
+
+    run = document_runs.start(alice, document, [1, 2], text="")
+    wait_for(run, lambda run: run.state == "done")
+
+    texts = [page.text for page in document_runs.pages(run)]
+    assert [text.split() for text in texts] == [["one", "two", "three", "four"]] * 2
+
+
+def test_what_forbids_to_go_on_passes(
+    alice: User, document: Document, settings: SettingsWrapper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = document_runs.start(alice, document, [1], text="")
+    reply = Reply.objects.get()
+    end_reply(reply, "half a", finish_reason="length")
+    with monkeypatch.context() as patch:
+        patch.setattr(settings, "VL_QUEUE_REPLIES", 0)
+        page_runs.carry_on_after(reply.pk)
+        assert not Reply.objects.open().exists()
+
+    page_runs.carry_on_idle()
+
+    run.refresh_from_db()
+    assert (run.state, Reply.objects.open().get()) == ("running", reply)
 
 
 def test_a_sweep_carries_runs_on_and_removes_old_documents(

@@ -159,6 +159,28 @@ def test_failed_pages_are_asked_about_again(run: DocumentRun) -> None:
     assert (run.state, document_runs.pages(run)[0].text) == ("done", "at last")
 
 
+@pytest.mark.parametrize(
+    ("fields", "is_cut"),
+    [
+        pytest.param({"finish_reason": "length"}, True, id="by its length"),
+        pytest.param({"finish_reason": "stop"}, False, id="not at all"),
+        pytest.param(
+            {"finish_reason": "length", "options": {"max_tokens": 4096}}, False, id="for good"
+        ),
+    ],
+)
+def test_the_rest_of_a_page_comes_before_the_next_page(
+    run: DocumentRun, fields: dict[str, object], is_cut: bool
+) -> None:
+    reply = open_reply()
+    end_reply(reply, "half a", **fields)
+
+    cut = document_runs.advance_after(reply.pk)
+
+    assert cut == (reply if is_cut else None)
+    assert states(run) == ["done", "waiting" if is_cut else "running", "waiting"]
+
+
 def test_stopping_an_answer_stops_the_run(run: DocumentRun) -> None:
     answer(run)
     answer(run, "half", **STOPPED)
