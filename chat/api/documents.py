@@ -46,6 +46,7 @@ class DocumentOut(Schema):
     id: uuid.UUID
     name: str
     bytes: int
+    is_used: bool  # a run is about it: without it no page could be asked about again
     pages: list[PageOut]
 
 
@@ -195,6 +196,7 @@ def _document(document: Document) -> dict[str, Any]:
         "id": document.pk,
         "name": document.name,
         "bytes": document.size_bytes,
+        "is_used": document.runs.exists(),
         "pages": [
             {"number": number, "width": width, "height": height}
             for number, (width, height) in sizes

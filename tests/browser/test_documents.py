@@ -59,10 +59,12 @@ def test_chosen_pages_become_pictures_of_the_question(alice: ChatPage) -> None:
 
     chooser.get_by_role("textbox", name="Pages").fill("2-3")
     assert chosen(chooser) == ["2", "3"]
-    chooser.get_by_role("button", name="Add to the question").click()
+    with alice.page.expect_response(lambda answer: answer.request.method == "DELETE") as removed:
+        chooser.get_by_role("button", name="Add to the question").click()
 
     expect(chooser).to_be_hidden()
     expect(alice.attachments).to_have_count(2)
+    assert removed.value.status == 204  # what was taken are pictures, the PDF is not needed
     expect(alice.attachments.first).to_have_attribute("title", "report.pdf, page 2")
     expect(alice.composer).to_be_focused()
     alice.shot("document-attached")

@@ -72,7 +72,12 @@ def test_an_upload_tells_of_its_pages(alice: User) -> None:
     assert response.status_code == 201
     body = response.json()
     pages = body.pop("pages")
-    assert body == {"id": str(kept.pk), "name": "report.pdf", "bytes": len(corpus.SOUND)}
+    assert body == {
+        "id": str(kept.pk),
+        "name": "report.pdf",
+        "bytes": len(corpus.SOUND),
+        "is_used": False,
+    }
     assert [page["number"] for page in pages] == [1, 2, 3]
     assert pages[0]["width"] < pages[0]["height"]
     assert upload(alice).json() == call(alice, DOCUMENT_CALLS["show"], kept.pk).json()
@@ -233,6 +238,7 @@ def test_a_run_is_started_told_of_and_given_as_a_file(alice: User, document: Doc
     exported = call(alice, RUN_CALLS["export"], started.json()["id"])
 
     assert started.status_code == 202
+    assert call(alice, DOCUMENT_CALLS["show"], document.pk).json()["is_used"] is True
     body = told.json()
     assert (body["name"], body["state"]) == ("report.pdf", "running")
     assert body["document"] == str(document.pk)

@@ -3,7 +3,7 @@
  * Owns its dialog and the requests under way; closing the dialog ends both.
  */
 
-import { ApiError, post } from "./api.js";
+import { ApiError, change, post } from "./api.js";
 import { ChooserStatus } from "./chooser_status.js";
 import { DOCUMENT_GIVEN, PICTURES_TAKEN } from "./documents.js";
 import { find, on, setText } from "./dom.js";
@@ -13,7 +13,7 @@ import { fileSize, number, say } from "./texts.js";
 import { Upload } from "./uploads.js";
 
 /**
- * @typedef {{id: string, name: string, pages: import("./page_grid.js").Page[]}} Document
+ * @typedef {{id: string, name: string, is_used: boolean, pages: import("./page_grid.js").Page[]}} Document
  * @typedef {{urls: {documents: string, home: string}, csrfToken(): string,
  *   limits: {upload_bytes: number, images_per_turn: number}}} ChooserOptions
  */
@@ -186,9 +186,18 @@ export class PageChooser {
     this.#requests.abort();
     this.#upload?.cancel();
     this.#upload = null;
+    this.#discard();
     this.#grid.clear();
     find("question").focus();
     this.#openNext();
+  }
+
+  /** The pages taken are pictures now: the PDF is not needed, unless a run is about it. */
+  #discard() {
+    const csrfToken = this.#options.csrfToken();
+    // What cannot be removed now is removed by the server in some days.
+    if (this.#document?.is_used === false) change("DELETE", this.#url, { csrfToken }).catch(() => {});
+    this.#document = null;
   }
 
   get #url() {
