@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.utils.translation import gettext as _
 
 from chat.generation import local
 from chat.generation.request import default_options
 from chat.protocol import MAX_FRAME_BYTES, InfoFrame
+from inference.requests import PixelBudget
 from inference.service import Phase, ServiceState
 
 
@@ -20,11 +23,7 @@ def info_frame() -> InfoFrame:
         model=state.model,
         demo=state.demo,
         limits=limits(),
-        options={
-            **default_options(is_demo=state.demo),
-            "max_tokens": settings.VL_MAX_TOKENS,
-            "pixels": settings.VL_PIXELS,
-        },
+        options=server_options(),
         state={
             "phase": state.phase.value,
             "upcoming": state.upcoming,
@@ -33,6 +32,20 @@ def info_frame() -> InfoFrame:
             "message": state.message,
         },
     )
+
+
+def server_options() -> dict[str, Any]:
+    """Give what the server chooses where nobody else does."""
+    return {
+        **default_options(is_demo=local.answerer().state.demo),
+        "max_tokens": settings.VL_MAX_TOKENS,
+        "pixels": settings.VL_PIXELS,
+    }
+
+
+def pixel_tokens() -> dict[str, int]:
+    """Give the most tokens that one picture costs at each pixel budget."""
+    return {budget.value: budget.max_image_tokens for budget in PixelBudget}
 
 
 def limits() -> dict[str, int]:

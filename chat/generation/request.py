@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -21,7 +22,12 @@ from inference.requests import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from chat.models import Image, Reply
+
+# Not within a word or an address; the page writes it for whoever points at a picture.
+MENTION = re.compile(r"(?<![\w.@])@([1-9]\d{0,2})(?!\w)", re.ASCII)
 
 
 def request_for(reply: Reply, *, is_demo: bool) -> GenerationRequest:
@@ -33,10 +39,7 @@ def request_for(reply: Reply, *, is_demo: bool) -> GenerationRequest:
     branch = conversations.branch_to(reply.message.conversation, leaf_id=reply.message.parent_id)
     if branch and hasattr(branch[-1], "run_page"):
         branch = branch[-1:]
-    messages = (
-        *_instructions(reply),
-        *(chat_message for chat_message in map(_chat_message, branch) if chat_message.parts),
-    )
+    messages = (*_instructions(reply), *_chat_messages(branch))
     return GenerationRequest(
         id=f"{reply.pk}-{reply.attempt}",
         messages=messages,
@@ -76,12 +79,30 @@ def _instructions(reply: Reply) -> tuple[ChatMessage, ...]:
     return (ChatMessage(Role.SYSTEM, (TextPart(text),)),) if text else ()
 
 
-def _chat_message(message: Message) -> ChatMessage:
-    if message.role == Message.Role.ASSISTANT:
-        text = message.reply.text
-        return ChatMessage(Role.ASSISTANT, (TextPart(text),) if text else ())
-    images = [_image_part(image) for image in message.images_in_order()]
-    return ChatMessage(Role.USER, (*images, TextPart(message.text)))
+def _chat_messages(branch: Sequence[Message]) -> Iterator[ChatMessage]:
+    """Give the messages that say anything."""
+    pictures = 0
+    for message in branch:
+        if message.role == Message.Role.ASSISTANT:
+            if message.reply.text:
+                yield ChatMessage(Role.ASSISTANT, (TextPart(message.reply.text),))
+            continue
+        images = message.images_in_order()
+        pictures += len(images)
+        text = name_pictures(message.text, pictures)
+        yield ChatMessage(Role.USER, (*map(_image_part, images), TextPart(text)))
+
+
+def name_pictures(text: str, pictures: int) -> str:
+    """Give the text with `@2` as the name that the model knows the second picture by.
+
+    What names none of the conversation's `pictures` so far stays as it is.
+    """
+
+    def name(found: re.Match[str]) -> str:
+        return f"Picture {found[1]}" if 1 <= int(found[1]) <= pictures else found[0]
+
+    return MENTION.sub(name, text)
 
 
 def _image_part(image: Image) -> ImagePart:

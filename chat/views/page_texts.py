@@ -8,6 +8,7 @@ from __future__ import annotations
 from django.utils.translation import gettext as _
 
 from chat.views.document_texts import document_texts
+from chat.views.options_form import detail_names
 from chat.views.transcript import end_notes
 
 
@@ -17,6 +18,7 @@ def page_texts() -> dict[str, str]:
     parts = (
         _answer_texts(),
         _composer_texts(),
+        _options_texts(),
         _connection_texts(),
         _list_texts(),
         document_texts(),
@@ -50,6 +52,9 @@ def _answer_texts() -> dict[str, str]:
         "taken_over": _("Another worker goes on with this answer."),
         "answer_finished": _("The answer is complete."),
         "answer_failed": _("The answer failed: {reason}"),
+        "go_on": _("Go on"),
+        "go_on_anyway": _("Go on anyway"),
+        "part_of": _("{part} of {whole}"),
         "copied": _("Copied"),
         "not_connected": _("There is no connection at the moment. Try again when it is back."),
         "feedback_thanks": _("Thank you."),
@@ -82,9 +87,41 @@ def _composer_texts() -> dict[str, str]:
         "upload_progress": _("Uploading {name}: {percent} %"),
         "upload_remove": _("Remove {name}"),
         "upload_retry": _("Try {name} again"),
+        "picture_place": _("Picture {number}, {name}"),
+        "picture_moved": _("{name} is now number {number}."),
+        "price_tokens": _("{count} tokens"),
+        "price_moment": _("under 1 s"),
+        "price_seconds": _("about {seconds} s"),
+        "price_minutes": _("about {minutes} min"),
+        "context_full": _(
+            "About {needed} tokens, but {room} fit the model. "
+            "Send fewer pictures or a shorter text."
+        ),
+        "context_full_detail": _(
+            "About {needed} tokens, but {room} fit the model. "
+            "Look less closely (“{detail}” fits), or send fewer pictures."
+        ),
         "pasted_picture": _("pasted picture"),
         "megabytes": _("{size} MB"),
         "kilobytes": _("{size} KB"),
+    }
+
+
+def _options_texts() -> dict[str, str]:
+    details = {f"pixels_{name}": label for name, label in detail_names().items()}
+    return details | {
+        "option_system_prompt": _("Instructions"),
+        "option_pixels": _("Pictures: {value}"),
+        "option_temperature": _("Temperature {value}"),
+        "option_top_p": _("Top-p {value}"),
+        "option_presence_penalty": _("Presence penalty {value}"),
+        "option_max_tokens": _("At most {value} tokens"),
+        "option_seed": _("Seed {value}"),
+        "preset_none": _("No preset"),
+        "preset_of_new": _("{name} (for new conversations)"),
+        "preset_saved": _("“{name}” is saved."),
+        "preset_deleted": _("“{name}” is deleted."),
+        "presets_failed": _("The presets could not be loaded."),
     }
 
 

@@ -12,9 +12,11 @@ from django.urls import reverse
 
 from chat import access, export
 from chat.errors import ChatError
+from chat.generation.info import limits
 from chat.models import Conversation, Message
 from chat.services import conversations, document_runs
 from chat.views.guard import page
+from chat.views.options_form import detail_choices, number_options, options_data
 from chat.views.page_texts import example_questions, page_texts
 from chat.views.sidebar import ConversationCard, sidebar_page
 from chat.views.transcript import MessageCard, blank_cards, cards
@@ -31,6 +33,7 @@ STYLESHEETS = tuple(
         "attachments",
         "welcome",
         "dialogs",
+        "options",
         "viewer",
         "page_chooser",
         "run",
@@ -95,6 +98,8 @@ def _chat(
         "export_formats": export.forms(),
         "run": getattr(conversation, "document_run", None),
         "run_text": document_runs.default_text(),
+        "detail_choices": detail_choices(),
+        "number_options": number_options(),
         **blank_cards(),
     }
     return render(request, "chat/chat.html", context)
@@ -114,16 +119,13 @@ def _page_data(request: HttpRequest, conversation: Conversation | None) -> dict[
             "replies": "/api/replies/",
             "documents": "/api/documents/",
             "runs": "/api/runs/",
+            "presets": "/api/presets/",
             "conversations": "/api/conversations/",
             "socket": "/ws/chat/",
         },
-        "pixels": settings.VL_PIXELS,
+        "options": options_data(request.user, conversation),
         "csrf_cookie": settings.CSRF_COOKIE_NAME,
         # Until the socket's `info` says so itself.
-        "limits": {
-            "text_chars": settings.VL_TEXT_CHARS,
-            "images_per_turn": settings.VL_IMAGES_PER_TURN,
-            "upload_bytes": settings.VL_UPLOAD_BYTES,
-        },
+        "limits": limits(),
         "texts": page_texts(),
     }

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from chat.errors import TEXTS, ErrorCode
@@ -72,7 +73,11 @@ class AnswerCard:
     is_demo: bool = False
     finish_reason: str = ""
     error_code: str = ""
+    presence_penalty: str = ""  # what was chosen for it; empty: nothing
     completion_tokens: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    is_remembered: bool = False  # its pictures took no reading
     first_token_s: float = 0
     tokens_per_s: float = 0
     judgement: int = 0  # 1 good, -1 bad, 0 none
@@ -82,6 +87,9 @@ class AnswerCard:
     def of(cls, reply: Reply) -> AnswerCard:
         """Read a stored reply."""
         feedback: Feedback | None = getattr(reply, "feedback", None)
+        penalty = reply.option("presence_penalty")
+        usage, timings = reply.usage, reply.timings
+        has_read = bool(timings.get("vision_ms") or not timings.get("total_ms"))
         return cls(
             state=reply.state,
             text=reply.text,
@@ -90,9 +98,13 @@ class AnswerCard:
             is_demo=reply.is_demo,
             finish_reason=reply.finish_reason,
             error_code=reply.error_code,
-            completion_tokens=reply.usage.get("completion_tokens") or 0,
-            first_token_s=(reply.timings.get("first_token_ms") or 0) / 1000,
-            tokens_per_s=reply.timings.get("tokens_per_s") or 0,
+            presence_penalty="" if penalty is None else str(penalty),
+            completion_tokens=usage.get("completion_tokens") or 0,
+            prompt_tokens=usage.get("prompt_tokens") or 0,
+            cached_tokens=usage.get("cached_tokens") or 0,
+            is_remembered=bool(usage.get("image_tokens")) and not has_read,
+            first_token_s=(timings.get("first_token_ms") or 0) / 1000,
+            tokens_per_s=timings.get("tokens_per_s") or 0,
             judgement=feedback.value if feedback else 0,
             comment=feedback.comment if feedback else "",
         )
@@ -111,6 +123,23 @@ class AnswerCard:
     def text_chars(self) -> int:
         """Length in code points: the offset from which the live text goes on."""
         return len(self.text)
+
+    @property
+    def is_loop(self) -> bool:
+        """Whether it was ended because it only repeated itself."""
+        return self.finish_reason == Reply.FinishReason.REPETITION
+
+    @property
+    def tokens(self) -> str:
+        """How many tokens it has, as the language writes numbers."""
+        return number_format(self.completion_tokens, force_grouping=True)
+
+    @property
+    def cached_part(self) -> str:
+        """How much of its prompt was remembered, in tokens."""
+        part = number_format(self.cached_tokens, force_grouping=True)
+        whole = number_format(self.prompt_tokens, force_grouping=True)
+        return _("{part} of {whole}").format(part=part, whole=whole)
 
     @property
     def error_text(self) -> str:

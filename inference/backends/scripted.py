@@ -20,6 +20,7 @@ from inference.backends.base import Cancellation, Emit, ModelFiles, ReportProgre
 from inference.config import BackendName
 from inference.errors import ErrorCode, InferenceError
 from inference.images import QWEN3_VL_LIMITS, ImageLimits, count_image_tokens, decode_image
+from inference.loop_guard import LoopGuard
 from inference.model_stats import ModelStats
 from inference.prompt import fit_context
 from inference.requests import (
@@ -106,7 +107,8 @@ class Script:
 
     `answer` gives the whole text for a request. `failures` maps a stage to the error raised at its
     beginning, for `decode` after `fail_after_tokens` tokens. `token_delay_s` paces an answer for
-    people who look at a page; it ends early when the request is cancelled.
+    people who look at a page; it ends early when the request is cancelled. With `has_loop_guard` an
+    answer that only repeats itself ends as a model's does, where the request asks for that.
     """
 
     answer: Callable[[GenerationRequest], str] = field(default_factory=lambda: describe_request)
@@ -116,6 +118,7 @@ class Script:
     failures: Mapping[Stage, Exception] = field(default_factory=dict)
     fail_after_tokens: int = 0
     context_tokens: int = DEFAULT_CONTEXT_TOKENS
+    has_loop_guard: bool = False
     gate: Gate = field(default_factory=Gate)
 
 
@@ -236,9 +239,12 @@ class ScriptedModel:
         stops = StopStrings(request.options.stop)
         stops.take("".join(pieces[:count]))
         stops.skip(request.shown_chars)
+        guard = self._guard(request, pieces[:count])
         for piece in pieces[count:]:
             if stops.is_found:
                 return FinishReason.STOP, count
+            if guard and guard.is_looping:
+                return FinishReason.REPETITION, count
             if count >= request.options.max_tokens:
                 _show_held(stops, emit)
                 return FinishReason.LENGTH, count
@@ -249,8 +255,19 @@ class ScriptedModel:
                 return FinishReason.STOPPED, count
             emit(TextDelta(stops.take(piece), (word_id(piece),)))
             count += 1
+            if guard:
+                guard.take(word_id(piece), piece)
         _show_held(stops, emit)
         return FinishReason.STOP, count
+
+    def _guard(self, request: GenerationRequest, prefix: Sequence[str]) -> LoopGuard | None:
+        """Return what watches the answer behind its prefix, where anything does."""
+        if not (self._script.has_loop_guard and request.options.is_loop_guarded):
+            return None
+        guard = LoopGuard()
+        for piece in prefix:
+            guard.take(word_id(piece), piece)
+        return guard
 
     def _finish(self, reason: FinishReason, usage: Usage) -> Finished:
         return Finished(reason, usage, Timings(), self.name, self.demo)

@@ -7,6 +7,8 @@ Run as a program, with the settings in the environment. A question that contains
 - `many conversations` gives the newest account 3,000 old ones;
 - `repeat` (its first word) is answered with all that follows it;
 - `fail` ends in an error after a few words;
+- `la la` is answered with nothing but `la`, until the presence penalty is 2;
+- `instructions` is answered with the system prompt and the temperature;
 - anything else is answered at once with facts about the request.
 """
 
@@ -15,6 +17,7 @@ from __future__ import annotations
 import functools
 import os
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -24,7 +27,7 @@ from django.core.management import call_command
 
 from inference.backends import scripted
 from inference.errors import ErrorCode, InferenceError
-from inference.requests import GenerationRequest, Stage
+from inference.requests import GenerationRequest, Role, Stage
 
 if TYPE_CHECKING:
     from inference.backends.base import Cancellation
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
 SLOW_TOKENS = 60
 REPEAT = "repeat "
 MANY = 3000
+LOOP_TOKENS = 200
+HIGHEST_PENALTY = 2
 EVERYTHING = """There are **three shapes** in the picture:
 
 | Place | Shape | Colour |
@@ -82,22 +87,11 @@ def answer(request: GenerationRequest) -> str:
     """Answer as the last question asks for."""
     question = request.messages[-1].text
     _pace.is_slow = "slowly" in question
-    if "many conversations" in question:
-        return keep_many()
     if question.startswith(REPEAT):
         return question.removeprefix(REPEAT)
-    if "fail" in question:
-        raise InferenceError(ErrorCode.OUT_OF_MEMORY, "There is not enough memory.")
-    if "which" in question:
-        return 'In Picture 2: {"bbox_2d": [0, 0, 500, 1000]}'
-    if "where" in question:
-        return WHERE + " ".join(f"word{number}" for number in range(SLOW_TOKENS))
-    return EVERYTHING if "everything" in question else _words_or_facts(request)
-
-
-def _words_or_facts(request: GenerationRequest) -> str:
-    if _pace.is_slow:
-        return " ".join(f"word{number}" for number in range(1, SLOW_TOKENS + 1)) + "."
+    for word, text in ANSWERS.items():
+        if word in question:
+            return text(request)
     return describe(request)
 
 
@@ -117,6 +111,36 @@ def keep_many() -> str:
     return f"Here are {MANY} conversations."
 
 
+def _fail(_request: GenerationRequest) -> str:
+    raise InferenceError(ErrorCode.OUT_OF_MEMORY, "There is not enough memory.")
+
+
+def _repeat(request: GenerationRequest) -> str:
+    is_warned = request.options.presence_penalty >= HIGHEST_PENALTY
+    return "No more of it." if is_warned else "la " * LOOP_TOKENS
+
+
+def _tell_options(request: GenerationRequest) -> str:
+    first = request.messages[0]
+    system = first.text if first.role is Role.SYSTEM else "none"
+    return f"Instructions: {system} At {request.options.temperature:g}, {request.pixels}."
+
+
+def _words(first: int) -> str:
+    return " ".join(f"word{number}" for number in range(first, SLOW_TOKENS + 1))
+
+
+# By a word of the question; the first that is found counts.
+ANSWERS: dict[str, Callable[[GenerationRequest], str]] = {
+    "many conversations": lambda _: keep_many(),
+    "fail": _fail,
+    "which": lambda _: 'In Picture 2: {"bbox_2d": [0, 0, 500, 1000]}',
+    "where": lambda _: WHERE + _words(0),
+    "everything": lambda _: EVERYTHING,
+    "la la": _repeat,
+    "instructions": _tell_options,
+    "slowly": lambda _: _words(1) + ".",
+}
 describe = scripted.describe_request
 
 
@@ -128,7 +152,7 @@ def main() -> None:
     settings.ACCOUNT_RATE_LIMITS = False
     if os.environ["VL_BACKEND"] == "scripted":
         scripted.Script = functools.partial(  # type: ignore[misc,assignment]
-            scripted.Script, answer=answer, gate=PacedGate()
+            scripted.Script, answer=answer, gate=PacedGate(), has_loop_guard=True
         )
     call_command("migrate", verbosity=0, interactive=False)
     call_command("collectstatic", verbosity=0, interactive=False)

@@ -67,8 +67,8 @@ def test_everything_is_reached_by_keyboard(alice: ChatPage) -> None:
     keyboard.press("Enter")
     expect(alice.answer_text()).to_contain_text("word3")
     expect(alice.questions.locator("[data-text]")).to_have_text("First line\nsecond line, slowly")
-    keyboard.press("Tab")
-    keyboard.press("Tab")
+    for _ in ("pictures", "options", "stop"):
+        keyboard.press("Tab")
     expect(alice.page.get_by_role("button", name="Stop", exact=True)).to_be_focused()
     keyboard.press("Enter")
     expect(alice.answers.locator("[data-note-text]")).to_have_text("Stopped.")

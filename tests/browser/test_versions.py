@@ -88,6 +88,7 @@ def test_an_answer_is_judged_and_the_judgement_stays(alice: ChatPage) -> None:
     alice.page.keyboard.press("Enter")
     expect(alice.page.locator("[data-toasts]")).to_have_text("Thank you.")
     alice.reload()
+    alice.expect_connected()  # before that nobody hears the buttons
     expect(bad).to_have_attribute("aria-pressed", "true")
     alice.page.get_by_role("button", name="Good answer").click()
     expect(bad).to_have_attribute("aria-pressed", "false")

@@ -4,12 +4,13 @@ import js from "@eslint/js";
 
 const BROWSER = ["document", "window", "location", "history", "navigator", "localStorage",
   "performance", "matchMedia", "CSS", "Text", "Element", "HTMLElement", "MutationObserver", "ResizeObserver", "IntersectionObserver",
-  "XMLHttpRequest", "WebSocket", "EventSource", "CustomEvent", "Highlight", "NodeFilter", "sessionStorage"];
+  "XMLHttpRequest", "WebSocket", "EventSource", "CustomEvent", "Highlight", "NodeFilter", "sessionStorage",
+  "Blob", "ClipboardItem", "XMLSerializer", "Option", "HTMLInputElement"];
 const EVERYWHERE = ["globalThis", "console", "setTimeout", "clearTimeout", "URL",
   "URLSearchParams", "AbortController", "Intl", "fetch", "File", "FormData"];
 const PURE = ["protocol", "conversation_state", "socket", "http_transport", "transport",
   "stage_text", "texts", "outbox",
-  "uploads", "announce", "page_range", "questions", "grounding", "coordinates", "grounding_export"].map((name) => `**/chat/js/${name}.js`);
+  "uploads", "announce", "page_range", "options", "price", "open_replies", "questions", "grounding", "coordinates", "grounding_export"].map((name) => `**/chat/js/${name}.js`);
 const readonly = (names) => Object.fromEntries(names.map((name) => [name, "readonly"]));
 
 export default [

@@ -31,6 +31,14 @@ test("a question leaves at once while connected", () => {
   assert.deepEqual(sent, [{ type: "message", id: only().id, text: "What?", images: ["i"] }]);
 });
 
+test("the first question takes the conversation's options along, and a later one does not", () => {
+  questions.ask({ text: "What?", images: [], options: { seed: 1 } });
+  assert.deepEqual(sent[0].conversation_options, { seed: 1 });
+  questions = open("there");
+  questions.ask({ text: "What?", images: [], options: { seed: 1 } });
+  assert.equal(sent[1].conversation_options, undefined);
+});
+
 test("a question waits offline and leaves later with the same id, also after a reload", () => {
   isConnected = false;
   questions.ask({ text: "What?", images: [] });

@@ -33,7 +33,7 @@ test("every text that a script asks for is sent by the server, and no other", ()
     for (const [, key] of `${calls} ${source}`.matchAll(/"([a-z]+(?:_[a-z]+)*)"/g)) asked.add(key);
   }
   for (const [, key] of python.matchAll(/"(\w+)": _\(/g)) {
-    const isComposed = /^(stage|end)_/.test(key) || ["signed_out"].includes(key);
+    const isComposed = /^(stage|end|option)_/.test(key) || ["signed_out"].includes(key);
     assert.ok(asked.has(key) || isComposed, `nothing asks for ${key}`);
   }
   for (const name of readdirSync(scripts)) {

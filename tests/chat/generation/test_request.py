@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chat.generation.request import request_for
+from chat.generation.request import name_pictures, request_for
 from chat.models import Reply
 from chat.protocol import Pixels, TurnOptions
 from chat.services.options import set_options
@@ -174,6 +174,32 @@ def test_what_was_asked_for_wins(alice: User, is_demo: bool) -> None:
         7, 1.5, 0.1, 9,
     )  # fmt: skip
     assert built.pixels == PixelBudget.FULL
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        pytest.param("Compare @1 and @2.", "Compare Picture 1 and Picture 2.", id="two"),
+        pytest.param("比较@1和@2。", "比较Picture 1和Picture 2。", id="in Chinese"),
+        pytest.param("@3 @0 @01 @1x", "@3 @0 @01 @1x", id="no such picture"),
+        pytest.param("me@2.example and @@2", "me@2.example and @@2", id="addresses"),
+        pytest.param("(@2)", "(Picture 2)", id="in brackets"),
+    ],
+)
+def test_a_mentioned_picture_has_its_name_of_the_prompt(text: str, named: str) -> None:
+    assert name_pictures(text, 2) == named
+
+
+def test_pictures_are_counted_over_the_branch(alice: User) -> None:
+    red, blue = a_picture(alice), a_picture(alice, color=(0, 0, 255))
+    first = a_turn(alice, "@1 or @2?", image_ids=[red.pk])
+    second = ask_on(first, alice, "@1 or @2?", answer="@1", state="done")
+    end_reply(second.reply, "No.")
+    third = a_turn(alice, "@1 or @2?", conversation_id=first.conversation.pk, image_ids=[blue.pk])
+
+    said = [text for _, text in spoken(request(third.reply).messages)]
+
+    assert said == ["Picture 1 or @2?", "@1", "Picture 1 or @2?", "No.", "Picture 1 or Picture 2?"]
 
 
 def test_a_presence_penalty_that_was_asked_for_wins(alice: User) -> None:

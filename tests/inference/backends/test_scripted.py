@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,8 @@ from hypothesis import strategies as st
 from inference.backends.base import Cancellation, ModelFiles
 from inference.backends.scripted import Gate, Script, ScriptedBackend, split_words, word_id
 from inference.errors import InferenceError
-from inference.requests import SamplingOptions, Stage
+from inference.loop_guard import WORDS
+from inference.requests import Finished, FinishReason, SamplingOptions, Stage
 from inference.testing import (
     draw_png,
     image_part,
@@ -84,3 +87,36 @@ def test_delay_ends_early_on_cancellation() -> None:
         generation.cancel()
 
         assert read_events(generation)[-1]
+
+
+def end_of(script: Script, options: SamplingOptions, *prefix: str) -> tuple[FinishReason, int]:
+    request = make_request(options=options, prefix=tuple(map(word_id, prefix)))
+    with scripted_service(script) as service:
+        ended = read_events(service.submit(request))[-1]
+    assert isinstance(ended, Finished)
+    return ended.finish_reason, ended.usage.completion_tokens
+
+
+REPEATING = Script(answer=lambda _: "la " * 200, has_loop_guard=True)
+
+
+@pytest.mark.parametrize("prefix", [0, 30])
+def test_answer_that_repeats_itself_ends_at_the_same_word(prefix: int) -> None:
+    end = end_of(REPEATING, SamplingOptions(), *["la "] * prefix)
+
+    assert end == (FinishReason.REPETITION, WORDS.tokens)
+
+
+@pytest.mark.parametrize(
+    ("script", "options"),
+    [
+        pytest.param(REPEATING, SamplingOptions(is_loop_guarded=False), id="not asked for"),
+        pytest.param(
+            replace(REPEATING, has_loop_guard=False), SamplingOptions(), id="not in the script"
+        ),
+    ],
+)
+def test_answer_that_repeats_itself_goes_on_where_nobody_guards(
+    script: Script, options: SamplingOptions
+) -> None:
+    assert end_of(script, options) == (FinishReason.STOP, 200)

@@ -16,6 +16,7 @@ export class ApiError extends Error {
  * @param {"POST" | "PATCH" | "DELETE"} method
  * @param {string} url
  * @param {{csrfToken: string, body?: unknown}} options
+ * @returns {Promise<any>} what it is now; null where nothing is said
  */
 export async function change(method, url, { csrfToken, body }) {
   const response = await fetch(url, {
@@ -24,6 +25,8 @@ export async function change(method, url, { csrfToken, body }) {
     body: body === undefined ? undefined : JSON.stringify(body),
   });
   if (!response.ok) throw new ApiError(response.status, await errorText(response));
+  const text = await response.text();
+  return text ? JSON.parse(text) : null;
 }
 
 /**

@@ -1,17 +1,22 @@
 /**
- * The pictures of the question being written: thumbnails with progress, remove and retry.
- * Owns their uploads, elements and object URLs.
+ * The pictures of the question being written, in their order: uploaded at once, moved, taken away,
+ * tried again, each with its price. Owns their uploads and object URLs.
  */
 
+import { AttachmentView } from "./attachment_view.js";
+import { load } from "./api.js";
 import { PICTURES_TAKEN } from "./documents.js";
-import { cloneTemplate, find, on, onWithin, setText } from "./dom.js";
-import { fileSize, number, say } from "./texts.js";
+import { find, on, onWithin } from "./dom.js";
+import { priceOf, priceWords, pricesOf } from "./price.js";
+import { watchReorder } from "./reorder.js";
+import { fileSize, say } from "./texts.js";
 import { Upload, refusalOf } from "./uploads.js";
 
 /**
  * @typedef {import("./uploads.js").Limits} Limits
- * @typedef {{element: any, upload: Upload | null, imageId: string | null, objectUrl: string | null,
- *   name: string}} Attachment
+ * @typedef {import("./price.js").Prices} Prices
+ * @typedef {{view: AttachmentView, upload: Upload | null, imageId: string | null,
+ *   objectUrl: string | null, name: string, prices: Prices | null}} Attachment
  */
 
 export class Attachments {
@@ -23,7 +28,8 @@ export class Attachments {
   /**
    * @param {HTMLElement} list
    * @param {{imagesUrl: string, csrfToken(): string, limits(): Limits, onChange(): void,
-   *   complain(text: string): void, announce(text: string): void}} options
+   *   complain(text: string): void, announce(text: string): void, onMention(words: string): void,
+   *   detail(): string, picturesBefore(): number}} options `onMention` hears which picture is meant
    */
   constructor(list, options) {
     this.#list = list;
@@ -34,11 +40,24 @@ export class Attachments {
       this.#options.complain("");
       this.#itemOf(button)?.upload?.start();
     });
+    onWithin(list, "click", "attachment-chip", (button) => {
+      options.onMention(find("attachment-place", button).textContent);
+    });
+    watchReorder(list, {
+      grip: "attachment-frame",
+      keys: "attachment-chip",
+      move: (from, to) => this.#move(from, to),
+    });
   }
 
   /** Ids of the pictures that are on the server, in order. @returns {string[]} */
   get imageIds() {
     return this.#items.flatMap(({ imageId }) => (imageId ? [imageId] : []));
+  }
+
+  /** What those cost whose price is known. @returns {Prices[]} */
+  get prices() {
+    return this.#items.flatMap(({ prices }) => prices ?? []);
   }
 
   get isUploading() {
@@ -71,16 +90,19 @@ export class Attachments {
     this.#addStored(ids.map((id) => ({ id, name: say("pasted_picture") })));
   }
 
-  /** Forget all of them: their question is under way. */
-  clear() {
-    for (const item of [...this.#items]) this.#forget(item);
-    this.#changed();
-  }
-
   /** Try again what failed for want of a connection. */
   retryFailed() {
     for (const { upload } of this.#items) {
       if (upload?.state.status === "failed" && upload.state.canRetry) upload.start();
+    }
+  }
+
+  /** Show places and prices as they are now. */
+  refresh() {
+    const before = this.#options.picturesBefore();
+    for (const [index, { view, prices }] of this.#items.entries()) {
+      view.showPlace(before + index + 1);
+      view.showPrice(prices ? priceWords(priceOf(prices, this.#options.detail())) : []);
     }
   }
 
@@ -89,8 +111,9 @@ export class Attachments {
     for (const { id, name } of pictures) {
       const item = this.#addItem(name);
       item.imageId = id;
-      this.#show(item, `${this.#options.imagesUrl}${id}/?size=thumb`);
-      find("ring", item.element).hidden = true;
+      item.view.showKept();
+      item.view.showPicture(`${this.#options.imagesUrl}${id}/?size=thumb`);
+      this.#price(item);
     }
     this.#changed();
   }
@@ -99,7 +122,7 @@ export class Attachments {
   #start(file) {
     const item = this.#addItem(file.name || say("pasted_picture"));
     item.objectUrl = URL.createObjectURL(file);
-    this.#show(item, item.objectUrl);
+    item.view.showPicture(item.objectUrl);
     item.upload = new Upload({
       file,
       url: this.#options.imagesUrl,
@@ -112,49 +135,26 @@ export class Attachments {
 
   /** @param {string} name @returns {Attachment} */
   #addItem(name) {
-    const element = cloneTemplate("attachment");
-    setText(find("attachment-remove-text", element), say("upload_remove", { name }));
-    setText(find("attachment-retry-text", element), say("upload_retry", { name }));
-    element.title = name;
-    this.#list.append(element);
-    const item = { element, upload: null, imageId: null, objectUrl: null, name };
+    const view = new AttachmentView(name);
+    this.#list.append(view.element);
+    const item = { view, upload: null, imageId: null, objectUrl: null, name, prices: null };
     this.#items.push(item);
     return item;
   }
 
-  /** @param {Attachment} item @param {string} url */
-  #show(item, url) {
-    const image = find("attachment-image", item.element);
-    image.onload = () => {
-      image.hidden = false;
-    };
-    image.onerror = () => {
-      image.hidden = true; // HEIC: the browser cannot show it, the server's thumbnail can.
-    };
-    image.src = url;
-  }
-
   /** @param {Attachment} item @param {Upload} upload */
   #uploadChanged(item, { state }) {
-    const { element, name } = item;
-    const percent = Math.round(state.progress * 100);
-    element.dataset.status = state.status;
-    const ring = find("ring", element);
-    ring.hidden = state.status !== "uploading";
-    ring.style.setProperty("--progress", `${percent}%`);
-    ring.setAttribute("aria-valuenow", String(percent));
-    ring.setAttribute("aria-label", say("upload_progress", { name, percent: number(percent) }));
-    find("attachment-retry", element).hidden = !(state.status === "failed" && state.canRetry);
-    if (state.status === "done") this.#uploadDone(item, state.imageId);
-    if (state.status === "failed") this.#uploadFailed(state.error, name);
+    item.view.showUpload(state);
+    if (state.status === "done") this.#uploadDone(item, state);
+    if (state.status === "failed") this.#uploadFailed(state.error, item.name);
     this.#changed();
   }
 
-  /** @param {Attachment} item @param {string | null} imageId */
-  #uploadDone(item, imageId) {
+  /** @param {Attachment} item @param {import("./uploads.js").UploadState} state */
+  #uploadDone(item, { imageId, answer }) {
     item.imageId = imageId;
-    const image = find("attachment-image", item.element);
-    if (image.hidden) this.#show(item, `${this.#options.imagesUrl}${imageId}/?size=thumb`);
+    item.prices = pricesOf(answer);
+    if (!item.view.hasPicture) item.view.showPicture(`${this.#options.imagesUrl}${imageId}/?size=thumb`);
     this.#options.announce(say("upload_done", { name: item.name }));
   }
 
@@ -164,9 +164,28 @@ export class Attachments {
     this.#options.complain(`${name}: ${reason}`);
   }
 
+  /** @param {Attachment} item */
+  async #price(item) {
+    try {
+      item.prices = await load(`${this.#options.imagesUrl}${item.imageId}/price/`);
+    } catch {
+      return; // It can be sent without its price.
+    }
+    if (this.#items.includes(item)) this.#changed();
+  }
+
   /** @param {Element} button @returns {Attachment | undefined} */
   #itemOf(button) {
-    return this.#items.find(({ element }) => element.contains(button));
+    return this.#items.find(({ view }) => view.element.contains(button));
+  }
+
+  /** @param {number} from @param {number} to */
+  #move(from, to) {
+    const [item] = this.#items.splice(from, 1);
+    this.#items.splice(to, 0, item);
+    this.#list.insertBefore(item.view.element, this.#items[to + 1]?.view.element ?? null);
+    this.#options.announce(say("picture_moved", { name: item.name, number: to + 1 }));
+    this.#changed();
   }
 
   /** @param {Attachment | undefined} item */
@@ -178,19 +197,20 @@ export class Attachments {
     this.#changed();
     this.#options.complain("");
     const next = this.#items[Math.min(index, this.#items.length - 1)];
-    if (next) find("attachment-remove", next.element).focus();
+    if (next) find("attachment-remove", next.view.element).focus();
     else document.querySelector("textarea")?.focus();
   }
 
   /** @param {Attachment} item */
   #forget(item) {
     if (item.objectUrl) URL.revokeObjectURL(item.objectUrl);
-    item.element.remove();
+    item.view.element.remove();
     this.#items = this.#items.filter((other) => other !== item);
   }
 
   #changed() {
     this.#list.hidden = this.#items.length === 0;
+    this.refresh();
     this.#options.onChange();
   }
 }

@@ -1,13 +1,15 @@
 /**
- * Where a question is written: text, pictures from five sources, send and stop.
- * Owns its form and the draft; knows no frames. What is asked goes to `onAsk`.
+ * Where a question is written: text, pictures, their price, send and stop. Owns its form and the draft;
+ * knows no frames. What is asked goes to `onAsk`.
  */
 
 import { Attachments } from "./attachments.js";
 import { find, on, setText } from "./dom.js";
 import { watchPictureSources } from "./picture_sources.js";
-import { say } from "./texts.js";
+import { showPrice } from "./price_view.js";
 import { countCodePoints } from "./protocol.js";
+import { QuestionField } from "./question_field.js";
+import { say } from "./texts.js";
 
 const COUNT_FROM_SHARE = 0.9;
 
@@ -15,19 +17,19 @@ const COUNT_FROM_SHARE = 0.9;
  * @typedef {import("./uploads.js").Limits} Limits
  * @typedef {{imagesUrl: string, csrfToken(): string, limits(): Limits, announce(text: string): void,
  *   onAsk(question: {text: string, images: string[], edits: string | null}): void, onStop(): void,
- *   onDraft(draft: {text: string, images: string[]}): void}} ComposerOptions
+ *   onDraft(draft: {text: string, images: string[]}): void, picturesBefore(id: string | null): number,
+ *   holding(): import("./protocol.js").Options}} ComposerOptions `picturesBefore` counts those of the
+ *   conversation before a message or its end; `holding` are the options of the next answer
  */
 
 export class Composer {
   #form;
-  /** @type {HTMLTextAreaElement} */
-  #textarea;
+  #field;
   #hint;
   #options;
   #attachments;
   #isAnswering = false;
   #isWaiting = false;
-  #isComposing = false;
   /** @type {{id: string, draft: {text: string, images: string[]}} | null} */
   #edited = null;
 
@@ -35,22 +37,27 @@ export class Composer {
   constructor(form, options) {
     this.#form = form;
     this.#options = options;
-    this.#textarea = find("question", form);
     this.#hint = find("hint", form);
+    this.#field = new QuestionField(find("question", form), {
+      onInput: () => this.#changed(),
+      onEnter: () => this.#ask(),
+      onEscape: () => this.#endEdit(),
+    });
     this.#attachments = new Attachments(find("attachments", form), {
       ...options,
       onChange: () => this.#changed({ keepsHint: true }),
       complain: (text) => this.complain(text),
+      onMention: (words) => this.insert(words),
+      detail: () => String(options.holding().pixels),
+      picturesBefore: () => options.picturesBefore(this.#edited?.id ?? null),
     });
     this.#listen();
-    this.#fit();
   }
 
   /** Put a draft back. @param {{text: string, images: string[]}} draft */
   restore({ text, images }) {
-    this.#textarea.value = text;
+    this.#field.text = text;
     this.#attachments.restore(images);
-    this.#fit();
   }
 
   /**
@@ -66,17 +73,14 @@ export class Composer {
 
   /** Fill in a suggested question without sending it. @param {string} text */
   suggest(text) {
-    this.#textarea.value = text;
+    this.#field.text = text;
     this.#changed();
     this.focus();
   }
 
   /** Put words in at the cursor, apart from what stands there. @param {string} text */
   insert(text) {
-    const { value, selectionStart: start, selectionEnd: end } = this.#textarea;
-    const before = start > 0 && !/\s$/.test(value.slice(0, start)) ? " " : "";
-    const after = /^\s/.test(value.slice(end)) ? "" : " ";
-    this.#textarea.setRangeText(before + text + after, start, end, "end");
+    this.#field.insert(text);
     this.#changed();
     this.focus();
   }
@@ -92,8 +96,14 @@ export class Composer {
     this.#attachments.retryFailed();
   }
 
+  /** Show prices and places as they are now: options or transcript have changed. */
+  refresh() {
+    this.#attachments.refresh();
+    this.#showPrice();
+  }
+
   focus() {
-    this.#textarea.focus();
+    this.#field.focus();
   }
 
   /**
@@ -109,7 +119,7 @@ export class Composer {
     this.#isAnswering = isAnswering;
     send.hidden = isAnswering;
     stop.hidden = !isAnswering;
-    if (hadFocus && document.activeElement !== this.#textarea) this.focus();
+    if (hadFocus && !this.#field.hasFocus) this.focus();
     this.#showHint("");
   }
 
@@ -126,25 +136,11 @@ export class Composer {
     });
     on(find("stop", this.#form), "click", onStop);
     on(find("cancel-edit", this.#form), "click", () => this.#endEdit());
-    on(this.#textarea, "input", () => this.#changed());
-    on(this.#textarea, "keydown", (event) => this.#pressed(event));
-    // Safari ends the composition before the Enter that ended it.
-    on(this.#textarea, "compositionstart", () => (this.#isComposing = true));
-    on(this.#textarea, "compositionend", () => setTimeout(() => (this.#isComposing = false)));
     watchPictureSources(this.#form, (files) => this.addPictures(files));
   }
 
-  /** @param {KeyboardEvent} event */
-  #pressed(event) {
-    const isComposing = event.isComposing || event.keyCode === 229 || this.#isComposing;
-    if (event.key === "Escape" && this.#edited && !isComposing) this.#endEdit();
-    if (event.key !== "Enter" || event.shiftKey || isComposing) return;
-    event.preventDefault();
-    this.#ask();
-  }
-
   #ask() {
-    const text = this.#textarea.value.trim();
+    const text = this.#field.text.trim();
     const obstacle = this.#obstacle(text);
     if (obstacle) {
       this.complain(obstacle);
@@ -174,7 +170,7 @@ export class Composer {
   }
 
   get #draft() {
-    return { text: this.#textarea.value, images: this.#attachments.imageIds };
+    return { text: this.#field.text, images: this.#attachments.imageIds };
   }
 
   /** @param {string} text @returns {string} */
@@ -192,8 +188,9 @@ export class Composer {
 
   /** @param {{keepsHint?: boolean}} [options] a complaint stays until something is typed */
   #changed({ keepsHint = false } = {}) {
-    this.#fit();
-    const text = this.#textarea.value;
+    this.#field.fit();
+    this.#showPrice();
+    const text = this.#field.text;
     this.#options.onDraft(this.#edited?.draft ?? this.#draft);
     const { text_chars: limit } = this.#options.limits();
     const left = limit - countCodePoints(text);
@@ -206,14 +203,16 @@ export class Composer {
     find("send", this.#form).classList.toggle("round-button--ready", isReady);
   }
 
+  #showPrice() {
+    const { holding, limits } = this.#options;
+    const written = { text: this.#field.text, pictures: this.#attachments.prices };
+    const contextTokens = limits().context_tokens;
+    showPrice(this.#form, { ...written, options: holding(), contextTokens });
+  }
+
   /** @param {string} text @param {boolean} [isWrong] */
   #showHint(text, isWrong = false) {
     setText(this.#hint, text);
     this.#hint.classList.toggle("composer__hint--wrong", isWrong);
-  }
-
-  #fit() {
-    this.#textarea.style.height = "auto";
-    this.#textarea.style.height = `${this.#textarea.scrollHeight}px`;
   }
 }

@@ -8,22 +8,25 @@ import { showBranch } from "./branches.js";
 import { browserSocket } from "./browser_socket.js";
 import { Composer } from "./composer.js";
 import { ConnectionView } from "./connection_view.js";
+import { ConversationOptions } from "./conversation_options.js";
 import { cookie, find } from "./dom.js";
 import { watchCopyButtons } from "./copy.js";
 import * as rules from "./conversation_state.js";
 import { GroundingView } from "./grounding_view.js";
 import { watchMessageActions } from "./message_actions.js";
 import { MessageView } from "./message_view.js";
+import { OpenReplies } from "./open_replies.js";
 import { Drafts, Outbox, openStorage } from "./outbox.js";
-import { moveTo, showTitle, showWelcome } from "./page_head.js";
+import { moveTo, showHead, showWelcome } from "./page_head.js";
 import { watchPictures } from "./point_back.js";
-import { continueFrame, openFrame, regenerateFrame, resumeFrame, stopFrame } from "./protocol.js";
+import { continueFrame, openFrame, regenerateFrame } from "./protocol.js";
 import { Questions } from "./questions.js";
 import { Follower } from "./scroll.js";
 import { shownReplies } from "./shown_replies.js";
 import { Sidebar } from "./sidebar.js";
 import { say } from "./texts.js";
 import { toast } from "./toasts.js";
+import { countPicturesBefore } from "./transcript_pictures.js";
 import { TurnLoader } from "./turn_loader.js";
 
 export class Conversation {
@@ -36,8 +39,9 @@ export class Conversation {
   #view;
   #grounding;
   #viewer;
-  #loader;
+  #replies;
   #composer;
+  #options;
   #follower;
   #announcer;
   #connection;
@@ -48,11 +52,12 @@ export class Conversation {
     this.#page = page;
     this.#state = rules.emptyState(page.conversation);
     const storage = openStorage();
-    this.#questions = new Questions(new Outbox(storage, page.user), {
+    const wiring = {
       state: () => this.#state,
-      update: (state) => this.#update(state),
-      send: (frame) => this.#socket.send(frame),
-    });
+      update: (/** @type {rules.State} */ state) => this.#update(state),
+      send: (/** @type {import("./protocol.js").Frame} */ frame) => this.#socket.send(frame),
+    };
+    this.#questions = new Questions(new Outbox(storage, page.user), wiring);
     this.#drafts = new Drafts(storage, page.user);
     const list = find("messages");
     this.#view = new MessageView(list, page.urls.images);
@@ -66,11 +71,18 @@ export class Conversation {
       insert: (text) => this.#composer.insert(text),
       addPictures: (files) => this.addPictures(files),
     });
-    this.#loader = new TurnLoader(page.urls.home, this.#view);
+    this.#replies = new OpenReplies(new TurnLoader(page.urls.home, this.#view), wiring);
     this.#follower = new Follower(find("scroller"), find("transcript-inner"), find("to-end"));
     this.#announcer = new Announcer(find("announcer"));
     this.#connection = new ConnectionView(document);
-    this.#composer = this.#makeComposer();
+    this.#options = new ConversationOptions(page, {
+      url: () => (this.#state.conversation ? this.#conversationUrl : null),
+      csrfToken: () => this.#csrfToken,
+      limits: () => this.#state.info?.limits,
+      toast,
+      onChange: () => this.#composer?.refresh(),
+    });
+    this.#composer = this.#makeComposer(list);
     this.#sidebar = this.#makeSidebar();
     this.#socket = browserSocket(page.urls.socket, {
       onFrame: (frame) => this.#receive(frame),
@@ -81,6 +93,7 @@ export class Conversation {
       sendAgain: (id) => this.#questions.sendAgain(id),
       takeBack: (id) => this.#takeBack(id),
       regenerate: (id) => this.#send(regenerateFrame(id)),
+      vary: (id, penalty) => this.#send(regenerateFrame(id, this.#options.lessRepetition(penalty))),
       goOn: (id) => this.#send(continueFrame(id)) && this.#update(rules.continueReply(this.#state, id)),
       edit: (question) => this.#composer.edit(question),
       show: (leaf) => showBranch(this.#conversationUrl, { leaf, csrfToken: this.#csrfToken, toast }),
@@ -128,15 +141,18 @@ export class Conversation {
     this.#composer.addPictures(files);
   }
 
-  #makeComposer() {
+  /** @param {Element} list */
+  #makeComposer(list) {
     return new Composer(find("composer"), {
       imagesUrl: this.#page.urls.images,
       csrfToken: () => this.#csrfToken,
       limits: () => this.#state.info?.limits ?? this.#page.limits,
       announce: (text) => this.#announcer.say(text),
       onAsk: (question) => this.#ask(question),
-      onStop: () => this.#stopAnswers(),
+      onStop: () => this.#replies.stopAll(),
       onDraft: (draft) => this.#drafts.write(this.#state.conversation, draft),
+      picturesBefore: (id) => countPicturesBefore(list, id),
+      holding: () => this.#options.holding,
     });
   }
 
@@ -152,7 +168,7 @@ export class Conversation {
 
   /** Whose coordinates the next answer will have, and those that name no model. */
   get #answerer() {
-    return { model: this.#state.info?.model ?? "", detail: this.#page.pixels };
+    return { model: this.#state.info?.model ?? "", detail: String(this.#options.holding.pixels) };
   }
 
   get #conversationUrl() {
@@ -165,7 +181,7 @@ export class Conversation {
 
   /** @param {{text: string, images: string[], edits: string | null}} question */
   #ask(question) {
-    this.#questions.ask(question);
+    this.#questions.ask(this.#state.conversation ? question : { ...question, options: this.#options.chosen });
     this.#follower.follow();
   }
 
@@ -183,12 +199,6 @@ export class Conversation {
     return isSent;
   }
 
-  #stopAnswers() {
-    for (const reply of rules.openReplies(this.#state)) {
-      this.#socket.send(stopFrame(reply.id, reply.length));
-    }
-  }
-
   /** @param {import("./socket.js").SocketState} state */
   #connectionChanged(state) {
     this.#connection.showState(state);
@@ -202,13 +212,8 @@ export class Conversation {
 
   #catchUp() {
     if (this.#state.conversation) this.#socket.send(openFrame(this.#state.conversation));
-    for (const reply of rules.openReplies(this.#state)) this.#resume(reply);
+    this.#replies.resumeAll();
     this.#questions.sendAll();
-  }
-
-  /** @param {rules.Reply} reply */
-  #resume(reply) {
-    this.#socket.send(resumeFrame(reply.id, reply.length));
   }
 
   /** @param {import("./protocol.js").Frame} frame */
@@ -216,6 +221,7 @@ export class Conversation {
     if (frame.type === "conversation") this.#sidebar.apply(frame);
     if (frame.type === "accepted") this.#questions.hear(frame);
     if (frame.type === "error") this.#refused(frame);
+    this.#options.hear(frame, this.#state.conversation);
     this.#update(rules.reduce(this.#state, frame, performance.now()));
   }
 
@@ -238,7 +244,7 @@ export class Conversation {
       if (reply !== before.replies[reply.id]) this.#drawReply(reply, before.replies[reply.id]);
     }
     this.#drawPage(before);
-    this.#loadUnseen();
+    this.#replies.loadUnseen();
   }
 
   /** @param {rules.Reply} reply @param {rules.Reply | undefined} before */
@@ -246,12 +252,12 @@ export class Conversation {
     this.#view.drawReply(reply);
     this.#grounding.draw(this.#view.elementOf(reply.id));
     this.#announcer.hear(reply);
-    if (reply.hasGap && !before?.hasGap) this.#resume(reply);
+    if (reply.hasGap && !before?.hasGap) this.#replies.resume(reply);
   }
 
   /** @param {rules.State} before */
   #drawPage(before) {
-    const { conversation, title, info, isDeleted } = this.#state;
+    const { conversation, info } = this.#state;
     this.#connection.showInfo(info);
     this.#composer.show({
       isAnswering: rules.openReplies(this.#state).length > 0,
@@ -259,11 +265,7 @@ export class Conversation {
     });
     showWelcome(this.#view.last === null);
     if (conversation !== before.conversation) this.#moveTo(/** @type {string} */ (conversation));
-    if (title !== before.title) showTitle(title);
-    if (isDeleted && !before.isDeleted) {
-      toast(say("deleted_elsewhere"));
-      location.assign(this.#page.urls.home);
-    }
+    showHead(this.#state, before, this.#page.urls.home);
   }
 
   /** The new conversation has its address now. @param {string} conversation */
@@ -272,14 +274,5 @@ export class Conversation {
     this.#drafts.write(conversation, this.#drafts.read(null));
     this.#drafts.write(null, { text: "", images: [] });
     this.#sidebar.markCurrent(conversation);
-  }
-
-  async #loadUnseen() {
-    const turn = rules.turnToLoad(this.#state);
-    if (!turn || !this.#state.conversation) return;
-    const reply = await this.#loader.load(this.#state.conversation, turn);
-    if (!reply) return;
-    this.#update(rules.addReply(this.#state, turn.reply, reply));
-    if (reply.isOpen) this.#resume(this.#state.replies[turn.reply]);
   }
 }

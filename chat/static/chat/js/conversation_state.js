@@ -10,7 +10,7 @@ import { countCodePoints, dropCodePoints } from "./protocol.js";
  * @typedef {import("./protocol.js").Frame} Frame
  * @typedef {"waiting" | "sent" | "accepted" | "refused"} QuestionStatus
  * @typedef {{id: string, conversation: string | null, text: string, images: string[],
- *   edits?: string | null, status: QuestionStatus, error: string, message: string | null, reply: string | null}} Question
+ *   edits?: string | null, options?: import("./protocol.js").Options, status: QuestionStatus, error: string, message: string | null, reply: string | null}} Question
  * @typedef {{id: string, imageCount: number, isOpen: boolean, stage: string, position: number | null,
  *   done: number | null, total: number | null, etaS: number | null, isResumed: boolean,
  *   text: string, length: number, hasGap: boolean, html: string | null, finishReason: string,

@@ -2,7 +2,7 @@
  * The copy buttons of answers and of code blocks. Owns their feedback; changes nothing else.
  */
 
-import { onWithin } from "./dom.js";
+import { on, onWithin } from "./dom.js";
 import { say } from "./texts.js";
 
 /**
@@ -22,8 +22,27 @@ export function watchCopyButtons(list, toast, sourceOf) {
       const body = message.querySelector("[data-body]");
       copyText(sourceOf(message.dataset.message) ?? body.innerText, toast);
     }),
+    onWithin(list, "click", "copy-rich", (button) => {
+      copyRich(button.closest("[data-message]").querySelector("[data-body]"), toast);
+    }),
   ];
   return () => releases.forEach((release) => release());
+}
+
+/**
+ * Copy an element as people see it, for what takes formatting, and as plain text for what does not.
+ * @param {HTMLElement} body
+ * @param {(text: string) => void} toast
+ */
+async function copyRich(body, toast) {
+  const copy = /** @type {HTMLElement} */ (body.cloneNode(true));
+  for (const button of copy.querySelectorAll("button")) button.remove();
+  const forms = {
+    "text/html": new XMLSerializer().serializeToString(copy),
+    "text/plain": body.innerText,
+  };
+  const isCopied = (await copyForms(forms)) || copyFormsOld(forms);
+  toast(say(isCopied ? "copied" : "copy_failed"));
 }
 
 /** Copy a text and say so. @param {string} text @param {(text: string) => void} toast */
@@ -40,6 +59,28 @@ async function copyModern(text) {
   } catch {
     return false; // Absent on plain http, or not allowed.
   }
+}
+
+/** @param {Record<string, string>} forms by type @returns {Promise<boolean>} */
+async function copyForms(forms) {
+  try {
+    const blobs = Object.entries(forms).map(([type, text]) => [type, new Blob([text], { type })]);
+    await navigator.clipboard.write([new ClipboardItem(Object.fromEntries(blobs))]);
+    return true;
+  } catch {
+    return false; // Absent on plain http, or not allowed.
+  }
+}
+
+/** @param {Record<string, string>} forms by type @returns {boolean} */
+function copyFormsOld(forms) {
+  const release = on(document, "copy", (event) => {
+    event.preventDefault();
+    for (const [type, text] of Object.entries(forms)) event.clipboardData.setData(type, text);
+  });
+  const isCopied = document.execCommand("copy");
+  release();
+  return isCopied;
 }
 
 /** @param {string} text @returns {boolean} */

@@ -6,7 +6,8 @@ import { find, onWithin } from "./dom.js";
 
 /**
  * @typedef {{sendAgain(question: string): void, takeBack(question: string): void,
- *   regenerate(reply: string): void, goOn(reply: string): void, show(message: string): void,
+ *   regenerate(reply: string): void, goOn(reply: string): void,
+ *   vary(reply: string, penalty: string): void, show(message: string): void,
  *   edit(question: {id: string, text: string, images: string[]}): void}} Actions
  */
 
@@ -16,6 +17,10 @@ export function watchMessageActions(list, actions) {
   onWithin(list, "click", "take-back", (button) => actions.takeBack(questionIdOf(button)));
   onWithin(list, "click", "regenerate", (button) => actions.regenerate(messageOf(button).dataset.message));
   onWithin(list, "click", "continue", (button) => actions.goOn(messageOf(button).dataset.message));
+  onWithin(list, "click", "vary", (button) => {
+    const { message, penalty } = messageOf(button).dataset;
+    actions.vary(message, penalty ?? "");
+  });
   onWithin(list, "click", "edit", (button) => actions.edit(questionOf(messageOf(button))));
   onWithin(list, "click", "sibling", (button) => actions.show(button.dataset.sibling));
 }

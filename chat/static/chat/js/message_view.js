@@ -1,12 +1,11 @@
 /**
- * Draws questions and answers into the transcript. Owns the messages' elements; reads the state
- * and never changes it.
+ * Puts questions and answers into the transcript. Owns the messages' elements; reads the state
+ * and never changes it. What stands in an answer is answer_view's.
  */
 
+import { drawEnd, drawLive, finishBody } from "./answer_view.js";
 import { cloneTemplate, find, setText } from "./dom.js";
-import { placeHtml } from "./html.js";
-import { stageOf } from "./stage_text.js";
-import { number, say } from "./texts.js";
+import { say } from "./texts.js";
 
 /**
  * @typedef {import("./conversation_state.js").Question} Question
@@ -23,7 +22,7 @@ export class MessageView {
   constructor(list, imagesUrl) {
     this.#list = list;
     this.#imagesUrl = imagesUrl;
-    for (const body of list.querySelectorAll("[data-body]")) addCopyButtons(body);
+    for (const body of list.querySelectorAll("[data-body]")) finishBody(body);
   }
 
   /** The element of a message or of a question not accepted yet. @param {string} id @returns {any} */
@@ -38,7 +37,7 @@ export class MessageView {
 
   /** Add a message that the server drew. @param {HTMLElement} element */
   append(element) {
-    for (const body of element.querySelectorAll("[data-body]")) addCopyButtons(body);
+    for (const body of element.querySelectorAll("[data-body]")) finishBody(body);
     this.#list.append(element);
   }
 
@@ -89,8 +88,8 @@ export class MessageView {
     const known = this.elementOf(reply.id);
     if (known && !before && !reply.isOpen) return; // The server drew it whole.
     const element = known ?? this.#addAnswer(reply.id);
-    if (reply.isOpen) this.#drawLive(element, reply);
-    else if (before?.isOpen !== false) this.#drawEnd(element, reply);
+    if (reply.isOpen) drawLive(element, reply);
+    else if (before?.isOpen !== false) drawEnd(element, reply);
   }
 
   /** @param {string} id @returns {any} */
@@ -133,88 +132,10 @@ export class MessageView {
     this.#list.append(element);
     return element;
   }
-
-  /** @param {any} element @param {Reply} reply */
-  #drawLive(element, reply) {
-    element.dataset.state = "running";
-    element.setAttribute("aria-busy", "true");
-    const { text, percent } = stageOf(reply);
-    find("stage", element).hidden = false;
-    find("note", element).hidden = true;
-    setText(find("stage-text", element), text);
-    const bar = find("stage-bar", element);
-    bar.hidden = percent === null;
-    if (percent !== null) bar.value = percent;
-    growText(find("body", element), reply.text);
-  }
-
-  /** @param {any} element @param {Reply} reply */
-  #drawEnd(element, reply) {
-    element.dataset.state = reply.error ? "failed" : "done";
-    element.removeAttribute("aria-busy");
-    find("stage", element).hidden = true;
-    const body = find("body", element);
-    if (reply.html !== null) {
-      placeHtml(body, reply.html);
-      addCopyButtons(body);
-    }
-    const note = say(`end_${reply.finishReason}`);
-    const hasNote = !note.startsWith("end_");
-    find("note", element).hidden = !hasNote;
-    setText(find("note-text", element), hasNote ? note : "");
-    find("failure", element).hidden = !reply.error;
-    setText(find("failure-text", element), reply.error);
-    find("answer-footer", element).hidden = Boolean(reply.error) && !reply.text;
-    drawStatistics(element, reply);
-  }
 }
 
 /** @param {Question} question @returns {string} */
 function pendingWords({ status, error }) {
   if (status === "refused") return error;
   return say(status === "waiting" ? "question_waiting" : "question_sending");
-}
-
-/**
- * Append what is new instead of writing the whole text: a selection in it survives, and a long
- * answer costs no more than a short one.
- * @param {Element} body @param {string} text
- */
-function growText(body, text) {
-  const node = body.firstChild;
-  const shown = body.textContent ?? "";
-  // What the server drew on a reload can be ahead of what has come over the socket.
-  if (shown.length >= text.length && shown.startsWith(text)) return;
-  if (node instanceof Text && body.childNodes.length === 1 && text.startsWith(node.data)) {
-    node.appendData(text.slice(node.length));
-  } else {
-    body.textContent = text;
-  }
-}
-
-/** @param {Element} element @param {Reply} reply */
-function drawStatistics(element, { model, isDemo, usage, timings }) {
-  find("demo", element).hidden = !isDemo;
-  find("statistics", element).hidden = !model;
-  /** @type {Record<string, string>} */
-  const values = {
-    tokens: number(usage.completion_tokens ?? 0),
-    first_token: say("seconds", { seconds: number((timings.first_token_ms ?? 0) / 1000, 2) }),
-    rate: number(timings.tokens_per_s ?? 0, 1),
-    model,
-  };
-  for (const place of element.querySelectorAll("[data-stat]")) {
-    place.textContent = values[/** @type {HTMLElement} */ (place).dataset.stat ?? ""];
-  }
-}
-
-/** @param {Element} body */
-function addCopyButtons(body) {
-  for (const block of body.querySelectorAll("pre")) {
-    if (block.parentElement?.classList.contains("code-block")) continue;
-    const frame = document.createElement("div");
-    frame.className = "code-block";
-    block.replaceWith(frame);
-    frame.append(block, cloneTemplate("copy-code"));
-  }
 }

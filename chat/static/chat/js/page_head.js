@@ -4,6 +4,20 @@
 
 import { find, on, setText } from "./dom.js";
 import { say } from "./texts.js";
+import { toast } from "./toasts.js";
+
+/**
+ * Show what has changed of the conversation's title, and leave it where it was deleted.
+ * @param {{title: string, isDeleted: boolean}} now
+ * @param {{title: string, isDeleted: boolean}} before
+ * @param {string} home
+ */
+export function showHead(now, before, home) {
+  if (now.title !== before.title) showTitle(now.title);
+  if (!now.isDeleted || before.isDeleted) return;
+  toast(say("deleted_elsewhere"));
+  location.assign(home);
+}
 
 /** Show or hide what the empty page says. @param {boolean} isEmpty */
 export function showWelcome(isEmpty) {
@@ -11,7 +25,7 @@ export function showWelcome(isEmpty) {
 }
 
 /** Show a title in the page and on the tab. @param {string} title */
-export function showTitle(title) {
+function showTitle(title) {
   const shown = title || say("untitled");
   setText(find("title"), shown);
   document.title = document.title.replace(/^.*(?= · )/, () => shown);

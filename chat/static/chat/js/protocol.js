@@ -76,7 +76,9 @@ export const ERROR_CODES = [
 /**
  * @typedef {Record<string, any> & {type: string}} Frame
  * @typedef {{id: string, conversation: string | null, text: string, images: string[],
- *   edits?: string | null}} Turn `edits` names the question that this one is asked in place of
+ *   edits?: string | null, options?: Options}} Turn `edits` names the question that this one is asked
+ *   in place of; `options` are for a new conversation to keep
+ * @typedef {Record<string, number | string>} Options by the names of docs/protocol.md
  */
 
 /**
@@ -84,19 +86,21 @@ export const ERROR_CODES = [
  * @param {Turn} turn
  * @returns {Frame}
  */
-export function messageFrame({ id, conversation, text, images, edits }) {
+export function messageFrame({ id, conversation, text, images, edits, options }) {
   if (edits) return { type: "edit", id, message: edits, text, images };
   const frame = { type: "message", id, text, images };
-  return conversation ? { ...frame, conversation } : frame;
+  if (conversation) return { ...frame, conversation };
+  return options ? { ...frame, conversation_options: options } : frame;
 }
 
 /**
  * Have the question of a reply answered once more.
  * @param {string} reply
+ * @param {Options} [options] what shall be otherwise than it was
  * @returns {Frame}
  */
-export function regenerateFrame(reply) {
-  return { type: "regenerate", reply };
+export function regenerateFrame(reply, options) {
+  return options ? { type: "regenerate", reply, options } : { type: "regenerate", reply };
 }
 
 /**

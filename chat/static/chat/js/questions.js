@@ -29,10 +29,11 @@ export class Questions {
 
   /**
    * Ask a question, perhaps in place of another one.
-   * @param {{text: string, images: string[], edits?: string | null}} question
+   * @param {{text: string, images: string[], edits?: string | null,
+   *   options?: import("./protocol.js").Options}} question
    */
-  ask({ text, images, edits = null }) {
-    const turn = { id: makeId(), conversation: this.#state.conversation, text, images, edits };
+  ask(question) {
+    const turn = { id: makeId(), conversation: this.#state.conversation, edits: null, ...question };
     this.#outbox.add(turn);
     this.#update(rules.addQuestion(this.#state, turn));
     this.#send(turn.id);

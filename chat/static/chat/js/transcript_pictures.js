@@ -17,3 +17,15 @@ export function picturesOfEach(messages) {
     })),
   );
 }
+
+/**
+ * How many pictures stand before a message, or before the end.
+ * @param {Element} list
+ * @param {string | null} id the message's
+ * @returns {number}
+ */
+export function countPicturesBefore(list, id) {
+  const messages = [...list.children];
+  const place = id === null ? -1 : messages.findIndex((message) => /** @type {any} */ (message).dataset.message === id);
+  return picturesOfEach(place === -1 ? messages : messages.slice(0, place)).flat().length;
+}

@@ -6,7 +6,8 @@
 /**
  * @typedef {{status: "uploading" | "done" | "failed", progress: number, imageId: string | null,
  *   answer: unknown, error: string, canRetry: boolean}} UploadState
- * @typedef {{text_chars: number, images_per_turn: number, upload_bytes: number}} Limits
+ * @typedef {{text_chars: number, images_per_turn: number, upload_bytes: number,
+ *   context_tokens: number}} Limits
  * @typedef {{key: string, values: Record<string, string | number>}} Refusal
  */
 
