@@ -11,7 +11,9 @@ class ChatConfig(AppConfig):
     verbose_name = _("Conversations about pictures")
 
     def ready(self) -> None:
-        """Let generation listen to the services."""
-        from chat.generation.local import listen_to_services
+        """Let generation listen to the services, and these to what is deleted."""
+        from chat.generation.listening import listen_to_services
+        from chat.services import cascade
 
         listen_to_services()
+        cascade.listen()

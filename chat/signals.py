@@ -10,7 +10,8 @@ from django.dispatch import Signal
 turn_started = Signal()
 # with the conversation itself
 conversation_changed = Signal()
-# owner_id: int, conversation_id: UUID, open_reply_ids: list[UUID]
+# owner_id: int, conversation_id: UUID, open_reply_ids: list[UUID]; of one that is gone for good
+# also gone_reply_ids: list[UUID]
 conversation_deleted = Signal()
 
 

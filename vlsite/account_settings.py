@@ -53,6 +53,17 @@ ACCOUNT_LOGIN_ON_EMAIL_CONFIRMATION = True  # only in the browser that signed up
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
 ACCOUNT_SESSION_REMEMBER = True
+
+VL_STAFF_MFA = env.choice("VL_STAFF_MFA", "optional", ("optional", "required"))
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_TOTP_ISSUER = "VL Live Chat"
+MFA_TOTP_TOLERANCE = 1  # phones' clocks are not exact
+MFA_ALLOW_UNVERIFIED_EMAIL = not VL_EMAIL_HOST
+USERSESSIONS_TRACK_ACTIVITY = True  # our middleware does it, see vlsite.activity
+
+VL_API_KEYS = env.integer("VL_API_KEYS", 20, low=0, high=10_000)  # of a person
+
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 ACCOUNT_LOGOUT_REDIRECT_URL = "/accounts/login/"

@@ -1,4 +1,4 @@
-"""The doors that allauth lacks: invitations, and the way to a new password without mail."""
+"""The doors that allauth lacks: invitations, a new password without mail, the language."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from django.shortcuts import render
 from django.urls import path, reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
+from django.views.i18n import set_language
 
-from chat.services import invitations
+from chat.services import invitations, preferences
 from vlsite.accounts import INVITATION_TOKEN
 
 if TYPE_CHECKING:
@@ -41,6 +42,19 @@ def password_reset(request: HttpRequest) -> HttpResponseBase:
         answer: HttpResponseBase = _reset_by_mail(request)
         return answer
     return render(request, "account/password_reset_by_administrator.html")
+
+
+def choose_language(request: HttpRequest) -> HttpResponseBase:
+    """Show pages in another language, and keep it on the account of who is signed in."""
+    answer = set_language(request)
+    code = request.POST.get("language", "")
+    if (
+        request.method == "POST"
+        and request.user.is_authenticated
+        and code in dict(settings.LANGUAGES)
+    ):
+        preferences.choose_language(request.user, code)
+    return answer
 
 
 # Before allauth's own: the first address that matches is taken.

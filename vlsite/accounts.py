@@ -16,7 +16,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from chat.services import invitations
+from chat.services import invitations, preferences
 
 if TYPE_CHECKING:
     from django.http import HttpResponse
@@ -77,6 +77,14 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth is
                 make_administrator_if_first(user)
         return user
 
+    def post_login(self, request: HttpRequest, user: Any, **arguments: Any) -> HttpResponse:
+        """End the sign-in, in the language that the account chose elsewhere."""
+        response: HttpResponse = super().post_login(request, user, **arguments)
+        language = preferences.language_of(user)
+        if language:
+            set_language_cookie(response, language)
+        return response
+
     def get_login_stages(self) -> list[str]:
         """Verify addresses by our own rule."""
         ours = f"{__name__}.{AddressStage.__name__}"
@@ -110,6 +118,19 @@ class AddressStage(EmailVerificationStage):  # type: ignore[misc]  # allauth is 
             return None, True
         answer: tuple[HttpResponse | None, bool] = super().handle()
         return answer
+
+
+def set_language_cookie(response: HttpResponse, language: str) -> None:
+    """Let this browser show pages in a language from now on, as Django's own view does."""
+    response.set_cookie(
+        settings.LANGUAGE_COOKIE_NAME,
+        language,
+        max_age=settings.LANGUAGE_COOKIE_AGE,
+        path=settings.LANGUAGE_COOKIE_PATH,
+        secure=settings.LANGUAGE_COOKIE_SECURE,
+        httponly=settings.LANGUAGE_COOKIE_HTTPONLY,
+        samesite=settings.LANGUAGE_COOKIE_SAMESITE,
+    )
 
 
 def take_up_invitation(request: HttpRequest, *, email: str) -> None:

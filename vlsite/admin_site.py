@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from allauth.account.decorators import secure_admin_login
 from allauth.account.utils import get_next_redirect_url
-from django.contrib import admin
+from allauth.mfa.models import Authenticator
+from allauth.mfa.utils import is_mfa_enabled
+from django.conf import settings
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     from django.urls import URLPattern, URLResolver
 
 MAY_SEE = "chat.view_reply"
+# Recovery codes alone are none: they come with one of these.
+SECOND_FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
 
 
 class ServerAdminSite(admin.AdminSite):
@@ -46,7 +51,15 @@ class ServerAdminSite(admin.AdminSite):
         answer: HttpResponse = secure_admin_login(self._to_the_index)(request)
         return answer
 
+    def has_permission(self, request: HttpRequest) -> bool:
+        """Let active staff in; with VL_STAFF_MFA=required only those with a second factor."""
+        return super().has_permission(request) and not _lacks_second_factor(request)
+
     def _to_the_index(self, request: HttpRequest) -> HttpResponse:
+        if _lacks_second_factor(request):
+            text = _("Set up a second factor first: the administration asks for it.")
+            messages.warning(request, text)
+            return HttpResponseRedirect(reverse("mfa_index"))
         return HttpResponseRedirect(get_next_redirect_url(request) or reverse("admin:index"))
 
     def get_app_list(
@@ -73,6 +86,12 @@ class ServerAdminSite(admin.AdminSite):
             "workers": local.answerer().beats,
         }
         return TemplateResponse(request, "admin/server.html", context)
+
+
+def _lacks_second_factor(request: HttpRequest) -> bool:
+    if settings.VL_STAFF_MFA != "required":
+        return False
+    return not is_mfa_enabled(request.user, SECOND_FACTORS)
 
 
 def _index_entry() -> dict[str, Any]:

@@ -36,6 +36,8 @@ INSTALLED_APPS = [
     "ninja",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
     "chat",
 ]
 MIDDLEWARE = [
@@ -50,6 +52,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "vlsite.activity.session_activity",
     "vlsite.error_pages.ClosedWithoutCache",
 ]
 ROOT_URLCONF = "vlsite.urls"

@@ -6,7 +6,7 @@ from django.templatetags.static import static
 from django.urls import include, path
 
 from chat.api import api
-from vlsite import error_pages, health, metrics
+from vlsite import account_views, error_pages, health, metrics
 
 
 def favicon(_request: HttpRequest) -> HttpResponseRedirect:
@@ -20,7 +20,7 @@ urlpatterns = [
     path("accounts/", include("vlsite.account_views")),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
-    path("i18n/", include("django.conf.urls.i18n")),
+    path("i18n/setlang/", account_views.choose_language, name="set_language"),
     path("favicon.ico", favicon, name="favicon"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),

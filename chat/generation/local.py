@@ -14,12 +14,12 @@ import threading
 import time
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from django.conf import settings
 from django.db import close_old_connections
 
-from chat import access, signals
+from chat import access
 from chat.generation import claim as claims
 from chat.generation import news, page_runs, sweeper
 from chat.generation.answer import Answer
@@ -34,7 +34,6 @@ from inference.service import InferenceService, Phase
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chat.models import Conversation
     from chat.models.image import Owner
     from inference.service import ServiceState
 
@@ -159,6 +158,7 @@ class LocalRunner:
         for index in range(self.slots):
             self._start_thread(self._answer_forever, f"runner-{index}")
         self._start_thread(self._sweep_forever, "sweeper")
+        self._start_thread(self._sweep_files_forever, "file-sweeper")
 
     def ring(self) -> None:
         """Say that a reply may be waiting."""
@@ -248,11 +248,16 @@ class LocalRunner:
             )
             return self._rings
 
+    def _sweep_files_forever(self) -> None:
+        while not self._closes_within(sweeper.SWEEP_FILES_S):
+            sweeper.sweep_files()
+
+    def _closes_within(self, seconds: float) -> bool:
+        with self._doorbell:
+            return self._doorbell.wait_for(lambda: self._is_closing, timeout=seconds)
+
     def _sweep_forever(self) -> None:
-        while True:
-            with self._doorbell:
-                if self._doorbell.wait_for(lambda: self._is_closing, timeout=sweeper.SWEEP_S):
-                    return
+        while not self._closes_within(sweeper.SWEEP_S):
             try:
                 if sweeper.sweep():
                     self._ring_all()
@@ -303,13 +308,6 @@ def _sweep_without_workers() -> None:
         close_old_connections()
 
 
-def listen_to_services() -> None:
-    """Connect the doorbell and the news to what services tell; once, when Django is set up."""
-    signals.turn_started.connect(_on_turn_started)
-    signals.conversation_changed.connect(_on_conversation_changed)
-    signals.conversation_deleted.connect(_on_conversation_deleted)
-
-
 def stop(user: Owner, reply_id: uuid.UUID, *, seen_offset: int | None) -> None:
     """Ask for a reply's end: a waiting one stops at once, a running one within a token.
 
@@ -324,25 +322,3 @@ def stop(user: Owner, reply_id: uuid.UUID, *, seen_offset: int | None) -> None:
         news.queue_moved(slots=answerer().slots)
     else:
         answerer().cancel(reply.pk)
-
-
-def _on_turn_started(
-    *, conversation: Conversation, message_id: uuid.UUID, reply_id: uuid.UUID, **_: Any
-) -> None:
-    news.conversation_changed(conversation, message=message_id, reply=reply_id)
-    news.queue_moved(slots=answerer().slots)
-    answerer().ring()
-
-
-def _on_conversation_changed(*, conversation: Conversation, **_: Any) -> None:
-    news.conversation_changed(conversation)
-
-
-def _on_conversation_deleted(
-    *, owner_id: int, conversation_id: uuid.UUID, open_reply_ids: list[uuid.UUID], **_: Any
-) -> None:
-    news.conversation_deleted(owner_id=owner_id, conversation_id=conversation_id)
-    for reply_id in open_reply_ids:
-        if not claims.request_stop(reply_id, seen_offset=None):
-            answerer().cancel(reply_id)
-        news.reply_ended(reply_id)

@@ -11,6 +11,7 @@ writes the whole as soon as it can; meanwhile readers get None and turn to the r
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from typing import TYPE_CHECKING, Any
@@ -18,17 +19,19 @@ from typing import TYPE_CHECKING, Any
 from redis.exceptions import ResponseError
 
 from chat.generation.redis_link import RedisAwayError
-from chat.generation.reply_log import RETENTION_S, LogView, StaleAttemptError
+from chat.generation.reply_log import GONE_ATTEMPT, RETENTION_S, LogView, StaleAttemptError
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from chat.generation.redis_link import RedisLink
 
 WHOLE_EVERY_PIECES = 256
 # How long a stream without an end is kept; no reply lives longer (VL_REPLY_DEADLINE_S).
 RUNNING_S = 86_400
+GONE_S = 50  # how long a stream that is forgotten refuses its writers
+FORGET_AT_ONCE = 500
 NOT_GROWING = "equal or smaller"  # Redis' words for an id that is not above the last one
 
 Fields = dict[str, str]
@@ -65,6 +68,19 @@ class RedisReplyLog:
         if writer is not None and writer.attempt == attempt:
             del self._writers[reply_id]
             writer.end()
+
+    def forget(self, reply_ids: Sequence[uuid.UUID]) -> None:
+        """See `ReplyLog.forget`.
+
+        What stands in a stream's place for a while is an attempt above all others, so that Redis
+        refuses whatever a writer elsewhere still sends.
+        """
+        for reply_id in reply_ids:
+            self._writers.pop(reply_id, None)
+        for start in range(0, len(reply_ids), FORGET_AT_ONCE):
+            some = reply_ids[start : start + FORGET_AT_ONCE]
+            with contextlib.suppress(RedisAwayError):  # then they end as all streams do
+                self._link.run(lambda redis, some=some: _forget(redis, some))
 
     def read(self, reply_id: uuid.UUID, offset: int) -> LogView | None:
         """See `ReplyLog.read`; 1 or 2 round trips."""
@@ -188,13 +204,23 @@ def _keys(reply_id: uuid.UUID) -> tuple[str, str]:
     return f"vl:reply:{reply_id}", f"vl:reply:{reply_id}:status"
 
 
+def _forget(redis: Any, reply_ids: Iterable[uuid.UUID]) -> None:
+    pipeline = redis.pipeline()
+    for reply_id in reply_ids:
+        for key in _keys(reply_id):
+            pipeline.delete(key)
+            pipeline.xadd(key, {"gone": 1}, id=f"{GONE_ATTEMPT}-1")
+            pipeline.expire(key, GONE_S)
+    pipeline.execute()
+
+
 def _read(redis: Any, reply_id: uuid.UUID, offset: int) -> LogView | None:
     text_key, status_key = _keys(reply_id)
     pipeline = redis.pipeline(transaction=False)
     pipeline.xrevrange(text_key, count=1)
     pipeline.xrevrange(status_key, count=1)
     newest, statuses = pipeline.execute()
-    if not newest:
+    if not newest or "gone" in newest[0][1]:
         return None
     attempt = _attempt_of(newest)
     entries = newest

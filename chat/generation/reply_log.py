@@ -18,9 +18,11 @@ from django.conf import settings
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 RETENTION_S = 60.0  # after the end; the row is the truth by then
+# Stands in the place of a log that is forgotten: above any real one, it stops a late writer.
+GONE_ATTEMPT = 2**32
 
 
 class StaleAttemptError(Exception):
@@ -67,6 +69,9 @@ class ReplyLog(Protocol):
 
     def end(self, reply_id: uuid.UUID, attempt: int) -> None:
         """Close the log, to be forgotten after `RETENTION_S`; an older attempt changes nothing."""
+
+    def forget(self, reply_ids: Sequence[uuid.UUID]) -> None:
+        """Drop the logs of replies whose rows are gone; who still writes one is stopped by it."""
 
     def read(self, reply_id: uuid.UUID, offset: int) -> LogView | None:
         """Give everything from the offset on; None when the log is not here or cannot be read."""
@@ -125,11 +130,18 @@ class MemoryReplyLog:
             if entry is not None and entry.attempt == attempt:
                 entry.ended_at = self._clock()
 
+    def forget(self, reply_ids: Sequence[uuid.UUID]) -> None:
+        """See `ReplyLog.forget`."""
+        with self._lock:
+            self._forget_old()
+            for reply_id in reply_ids:
+                self._entries[reply_id] = _Entry(GONE_ATTEMPT, [""], ended_at=self._clock())
+
     def read(self, reply_id: uuid.UUID, offset: int) -> LogView | None:
         """See `ReplyLog.read`."""
         with self._lock:
             entry = self._entries.get(reply_id)
-            if entry is None:
+            if entry is None or entry.attempt == GONE_ATTEMPT:
                 return None
             text = entry.whole_text()
             is_ended = entry.ended_at is not None

@@ -9,13 +9,15 @@ from __future__ import annotations
 import logging
 
 from django.conf import settings
+from django.db import close_old_connections
 
 from chat.generation import claim, news, page_runs
-from chat.services import deletion, documents
+from chat.services import deletion, documents, leftover_files
 
 logger = logging.getLogger(__name__)
 
 SWEEP_S = 2.0
+SWEEP_FILES_S = 10.0
 
 
 def sweep() -> int:
@@ -33,3 +35,13 @@ def sweep() -> int:
     page_runs.carry_on_idle()
     documents.remove_old()
     return returned
+
+
+def sweep_files() -> None:
+    """Delete the files that deleted rows left behind; in a thread that may wait for a storage."""
+    try:
+        leftover_files.remove()
+    except Exception:  # without the thread they would stay for ever
+        logger.exception("sweeper: could not look for files; trying again")
+    finally:
+        close_old_connections()

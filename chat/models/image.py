@@ -16,14 +16,19 @@ if TYPE_CHECKING:
     Owner: TypeAlias = User | AnonymousUser
 
 
+def folder_of(owner_id: int) -> str:
+    """Name the folder of a person's pictures."""
+    return f"images/{owner_id}"
+
+
 def full_path(image: Image, _filename: str) -> str:
     """Place the picture below its owner; the client's file name is never used."""
-    return f"images/{image.owner_id}/{image.pk}.{image.extension}"
+    return f"{folder_of(image.owner_id)}/{image.pk}.{image.extension}"
 
 
 def thumbnail_path(image: Image, _filename: str) -> str:
     """Place the thumbnail beside the picture."""
-    return f"images/{image.owner_id}/{image.pk}.thumbnail.webp"
+    return f"{folder_of(image.owner_id)}/{image.pk}.thumbnail.webp"
 
 
 class ImageQuerySet(models.QuerySet["Image"]):

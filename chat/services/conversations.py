@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django.core.paginator import Paginator
-from django.db import transaction
 from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
 from chat.errors import ChatError, ErrorCode
 from chat.models import Conversation, Message, Reply
 from chat.models.conversation import TITLE_MAX_CHARS
-from chat.signals import conversation_changed, conversation_deleted, send_after_commit
+from chat.signals import conversation_changed, send_after_commit
 
 if TYPE_CHECKING:
     import uuid
@@ -143,17 +142,7 @@ def set_unread(conversation: Conversation, *, is_unread: bool) -> Conversation:
 
 def delete(conversation: Conversation) -> None:
     """Delete the conversation for good, with its messages; a reply being written is stopped."""
-    conversation_id, owner_id = conversation.pk, conversation.owner_id
-    with transaction.atomic():
-        replies = Reply.objects.open().filter(message__conversation=conversation)
-        open_ids = list(replies.values_list("pk", flat=True))
-        conversation.delete()
-        send_after_commit(
-            conversation_deleted,
-            owner_id=owner_id,
-            conversation_id=conversation_id,
-            open_reply_ids=open_ids,
-        )
+    conversation.delete()  # what else must go: `services.cascade`
 
 
 def _save(conversation: Conversation, field: str) -> Conversation:

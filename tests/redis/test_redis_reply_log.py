@@ -215,3 +215,34 @@ def test_nothing_is_kept_for_ever(link: RedisLink, log: RedisReplyLog) -> None:
 
     assert all(0 < ttl <= redis_reply_log.RUNNING_S for ttl in running)
     assert all(0 < ttl <= 60 for ttl in ended)
+
+
+def test_a_writer_elsewhere_is_stopped_by_what_is_forgotten_here(
+    link: RedisLink, log: RedisReplyLog
+) -> None:
+    elsewhere = RedisReplyLog(link)
+    elsewhere.start(REPLY, 1, "secret")
+
+    log.forget([REPLY])
+
+    with pytest.raises(StaleAttemptError):
+        elsewhere.append(REPLY, 1, "more")
+    with pytest.raises(StaleAttemptError):
+        elsewhere.start(REPLY, 2, "secret more")
+
+
+def test_what_is_forgotten_leaves_no_key_behind(link: RedisLink, log: RedisReplyLog) -> None:
+    log.start(REPLY, 1, "secret")
+    log.set_status(REPLY, 1, {"stage": "decode"})
+
+    log.forget([REPLY])
+
+    keys = list(link.redis.scan_iter())
+    assert [link.redis.xrange(key)[0][1] for key in keys] == [{"gone": "1"}] * 2
+    assert all(0 < link.redis.ttl(key) <= redis_reply_log.GONE_S < 60 for key in keys)
+
+
+def test_forgetting_without_redis_is_no_error() -> None:
+    nowhere = RedisLink(f"redis://127.0.0.1:{free_port()}/0", rest_s=0.0)
+
+    RedisReplyLog(nowhere).forget([REPLY])

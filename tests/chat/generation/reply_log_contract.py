@@ -201,3 +201,31 @@ class ReplyLogContract:
 
         views = [log.read(reply_id, 0) for reply_id in replies]
         assert [view and view.end for view in views] == [500] * 8
+
+    def test_what_is_forgotten_is_gone(self, log: ReplyLog) -> None:
+        log.start(REPLY, 1, "secret")
+        log.start(OTHER, 1, "kept")
+
+        log.forget([REPLY])
+
+        assert log.read(REPLY, 0) is None
+        other = log.read(OTHER, 0)
+        assert other is not None
+        assert other.text == "kept"
+
+    def test_who_writes_what_is_forgotten_is_stopped(self, log: ReplyLog) -> None:
+        log.start(REPLY, 1, "secret")
+        log.forget([REPLY])
+
+        with pytest.raises(StaleAttemptError):
+            log.append(REPLY, 1, "more")
+        with pytest.raises(StaleAttemptError):
+            log.set_status(REPLY, 1, {"stage": "decode"})
+        log.end(REPLY, 1)
+        assert log.read(REPLY, 0) is None
+
+    def test_who_begins_to_write_what_is_forgotten_is_stopped(self, log: ReplyLog) -> None:
+        log.forget([REPLY])
+
+        with pytest.raises(StaleAttemptError):
+            log.start(REPLY, 3, "secret")

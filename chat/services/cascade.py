@@ -1,0 +1,54 @@
+"""What must go with a row, and is not in the database: files, logs, work, sessions.
+
+Django's own signals of deletion are the one place that sees every way: the page, the API, the
+admin, a shell, a person's rows going with their account.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from allauth.usersessions.models import UserSession
+from django.contrib.auth import get_user_model
+from django.contrib.sessions.models import Session
+from django.db.models.signals import post_delete, pre_delete
+
+from chat.models import Conversation, Image, Reply
+from chat.models.image import folder_of
+from chat.services import leftover_files
+from chat.signals import conversation_deleted, send_after_commit
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+
+def listen() -> None:
+    """Connect to Django's signals; once, when Django is set up."""
+    pre_delete.connect(_before_conversation, sender=Conversation)
+    post_delete.connect(_after_image, sender=Image)
+    pre_delete.connect(_before_person, sender=get_user_model())
+    post_delete.connect(_after_person, sender=get_user_model())
+
+
+def _before_conversation(*, instance: Conversation, **_: Any) -> None:
+    replies = Reply.objects.filter(message__conversation=instance)
+    send_after_commit(
+        conversation_deleted,
+        owner_id=instance.owner_id,
+        conversation_id=instance.pk,
+        open_reply_ids=list(replies.open().values_list("pk", flat=True)),
+        gone_reply_ids=list(replies.values_list("pk", flat=True)),
+    )
+
+
+def _after_image(*, instance: Image, **_: Any) -> None:
+    leftover_files.leave([name for name in (instance.file.name, instance.thumbnail.name) if name])
+
+
+def _before_person(*, instance: User, **_: Any) -> None:
+    keys = UserSession.objects.filter(user=instance).values_list("session_key", flat=True)
+    Session.objects.filter(session_key__in=list(keys)).delete()
+
+
+def _after_person(*, instance: User, **_: Any) -> None:
+    leftover_files.leave([folder_of(instance.pk)])
