@@ -95,7 +95,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         relay.bind()
         session_watch.add(
             self,
-            session_key=scope["session"].session_key,
+            session_key=scope.get("credential") or scope["session"].session_key,
             user_id=self.user.pk,
             on_end=self._end_session,
         )

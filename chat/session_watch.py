@@ -1,7 +1,8 @@
 """Finds out within seconds that a connected person is signed out, expired or deactivated.
 
-One look serves all sockets of the process: 2 queries every `WATCH_S`, none without sockets. A
-look at the tables sees every way of ending a session, on any instance and in the admin.
+One look serves all sockets of the process: 2 queries every `WATCH_S`, a third where API keys opened
+some, none without sockets. A look at the tables sees every way of ending a session or a key, on any
+instance and in the admin.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
+import uuid
 from typing import TYPE_CHECKING
 
 from channels.db import database_sync_to_async
@@ -17,6 +19,9 @@ from django.contrib.sessions.models import Session
 from django.db import DatabaseError
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
+
+from chat.key_sign_in import KEY_CREDENTIAL
+from chat.services import api_keys
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -43,7 +48,10 @@ class SessionWatch:
         user_id: int,
         on_end: Callable[[], Awaitable[None]],
     ) -> None:
-        """Watch a socket; the first one starts the task."""
+        """Watch a socket; the first one starts the task.
+
+        For one that an API key opened, `session_key` is what `key_sign_in.credential_of` says.
+        """
         self._sockets[socket] = (session_key, user_id, on_end)
         is_running = self._task is not None and not self._task.done()
         if not is_running or self._task.get_loop() is not asyncio.get_running_loop():  # type: ignore[union-attr]  # running means not None
@@ -84,7 +92,19 @@ async def _end(on_end: Callable[[], Awaitable[None]]) -> None:
 
 
 def _still_valid(pairs: set[tuple[str, int]]) -> set[tuple[str, int]]:
-    """Give those (session key, user id) that still hold: live, active, password unchanged."""
+    """Give those (session key, user id) that still hold."""
+    by_key = {pair for pair in pairs if pair[0].startswith(KEY_CREDENTIAL)}
+    return _valid_sessions(pairs - by_key) | (_valid_keys(by_key) if by_key else set())
+
+
+def _valid_keys(pairs: set[tuple[str, int]]) -> set[tuple[str, int]]:
+    """Give those whose API key still opens something."""
+    ids = {uuid.UUID(key.removeprefix(KEY_CREDENTIAL)): (key, user_id) for key, user_id in pairs}
+    return {ids[key_id] for key_id in api_keys.still_valid(ids.keys())}
+
+
+def _valid_sessions(pairs: set[tuple[str, int]]) -> set[tuple[str, int]]:
+    """Give those whose session is live, of an active person, the password unchanged."""
     keys = [key for key, _ in pairs]
     live = Session.objects.filter(session_key__in=keys, expire_date__gt=timezone.now())
     hashes = {row.session_key: row.get_decoded().get(HASH_SESSION_KEY, "") for row in live}

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from chat.views import fragments, pages
+from chat.views import account, fragments, pages
 
 app_name = "chat"
 urlpatterns = [
@@ -10,4 +10,11 @@ urlpatterns = [
     path("c/<uuid:conversation_id>/", pages.conversation, name="conversation"),
     path("c/<uuid:conversation_id>/messages/<uuid:message_id>/", fragments.message, name="message"),
     path("conversations/", fragments.conversation_list, name="conversations"),
+    path("accounts/", account.overview, name="account"),
+    path("accounts/sessions/", account.sessions, name="sessions"),
+    path("accounts/sessions/end/", account.end_other_sessions, name="end_other_sessions"),
+    path("accounts/sessions/<int:session_id>/end/", account.end_session, name="end_session"),
+    path("accounts/keys/", account.keys, name="keys"),
+    path("accounts/keys/<uuid:key_id>/revoke/", account.revoke_key, name="revoke_key"),
+    path("accounts/delete/", account.delete, name="delete_account"),
 ]

@@ -12,6 +12,7 @@ from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 
 from chat.generation import local  # noqa: E402
+from chat.key_sign_in import KeySignIn  # noqa: E402
 from chat.routing import websocket_urlpatterns  # noqa: E402
 from vlsite.origins import ExactOriginValidator  # noqa: E402
 from vlsite.proxies import TrustedProxies  # noqa: E402
@@ -21,7 +22,7 @@ application = TrustedProxies(
         {
             "http": django_application,
             "websocket": ExactOriginValidator(
-                AuthMiddlewareStack(URLRouter(websocket_urlpatterns))
+                AuthMiddlewareStack(KeySignIn(URLRouter(websocket_urlpatterns)))
             ),
         }
     )

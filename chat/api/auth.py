@@ -1,4 +1,4 @@
-"""Who may call the JSON API: a signed-in person, with CSRF protection on what changes."""
+"""Who may call the JSON API: a signed-in person, with CSRF protection on what changes, or a key."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from ninja.security import SessionAuth
 from ninja.utils import check_csrf
 
 from chat.errors import ChatError, ErrorCode
+from chat.key_sign_in import credential_of, key_in
+from chat.models import ApiKey
 from chat.rate_limits import Caller
+from chat.services import api_keys
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -18,13 +21,20 @@ if TYPE_CHECKING:
 
 # Room for the boundaries and headers around an uploaded file.
 MULTIPART_BYTES = 64 * 1024
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
 class PersonAuth(SessionAuth):
-    """The session's person; 401 before 403, so that a client knows to sign in."""
+    """The session's person, or the key's; 401 before 403, so that a client knows to sign in."""
 
     def __call__(self, request: HttpRequest) -> User | None:
-        """Give the person, or None for nobody; look at no body of somebody unknown."""
+        """Give the person, or None for nobody; look at no body of somebody unknown.
+
+        Who presents a key is who it says, or nobody: no cookie counts beside it.
+        """
+        text = key_in(request.headers.get("Authorization", ""))
+        if text is not None:
+            return _person_by_key(request, text)
         user: User | None = self.authenticate(request, None)
         if user is None:
             return None
@@ -32,6 +42,24 @@ class PersonAuth(SessionAuth):
         if check_csrf(request):
             raise HttpError(403, "The CSRF token is missing or wrong.")
         return user
+
+
+def _person_by_key(request: HttpRequest, text: str) -> User | None:
+    """Give the key's person; no browser sends a key by itself, so CSRF is no danger."""
+    key = api_keys.find(text)
+    if key is None:
+        return None
+    _check_length(request)
+    if key.scope == ApiKey.Scope.READ and request.method not in SAFE_METHODS:
+        raise HttpError(403, "This key may only read.")
+    request.api_key = key  # type: ignore[attr-defined]  # for `credential`
+    return key.owner
+
+
+def credential(request: HttpRequest) -> str:
+    """Give what the caller signed in with, as `chat.session_watch` knows it."""
+    key: ApiKey | None = getattr(request, "api_key", None)
+    return credential_of(key) if key else request.session.session_key or ""
 
 
 def person(request: HttpRequest) -> User:

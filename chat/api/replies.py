@@ -13,7 +13,7 @@ from ninja.responses import codes_4xx
 from pydantic import ConfigDict, Field
 
 from chat import access, rate_limits
-from chat.api.auth import caller, person
+from chat.api.auth import caller, credential, person
 from chat.api.errors import ErrorOut
 from chat.api.frames import STOP_BODY, read_frame
 from chat.api.texts import Text
@@ -64,9 +64,7 @@ def follow(
     """Follow a reply as Server-Sent Events; `Last-Event-ID` goes before `offset`."""
     user = person(request)
     reply = access.reply_for(user, reply_id)
-    session = Session(
-        key=request.session.session_key or "", user_id=user.pk, language=translation.get_language()
-    )
+    session = Session(key=credential(request), user_id=user.pk, language=translation.get_language())
     cursor = ReplyCursor(
         user,
         reply.pk,
