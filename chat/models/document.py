@@ -6,23 +6,24 @@ import uuid
 from typing import TYPE_CHECKING, Self
 
 from django.conf import settings
-from django.db import models, transaction
-from django.db.models.signals import post_delete
-from django.dispatch import receiver
+from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from chat.models.image import Owner
 
 NAME_MAX_CHARS = 120
 
 
+def documents_folder_of(owner_id: int) -> str:
+    """Name the folder of a person's documents."""
+    return f"documents/{owner_id}"
+
+
 def document_path(document: Document, _filename: str) -> str:
     """Place the file below its owner; the client's file name is never used."""
-    return f"documents/{document.owner_id}/{document.pk}.pdf"
+    return f"{documents_folder_of(document.owner_id)}/{document.pk}.pdf"
 
 
 class DocumentQuerySet(models.QuerySet["Document"]):
@@ -72,9 +73,3 @@ class Document(models.Model):
     def page_count(self) -> int:
         """How many pages it has."""
         return len(self.page_sizes_px)
-
-
-@receiver(post_delete, sender=Document)
-def _remove_file(instance: Document, **_: Any) -> None:
-    """Remove the file with its row, whichever way that was deleted."""
-    transaction.on_commit(lambda: instance.file.delete(save=False))

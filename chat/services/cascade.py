@@ -13,7 +13,8 @@ from django.contrib.auth import get_user_model
 from django.contrib.sessions.models import Session
 from django.db.models.signals import post_delete, pre_delete
 
-from chat.models import Conversation, Image, Reply
+from chat.models import Conversation, Document, Image, Reply
+from chat.models.document import documents_folder_of
 from chat.models.image import folder_of
 from chat.services import leftover_files
 from chat.signals import conversation_deleted, send_after_commit
@@ -26,6 +27,7 @@ def listen() -> None:
     """Connect to Django's signals; once, when Django is set up."""
     pre_delete.connect(_before_conversation, sender=Conversation)
     post_delete.connect(_after_image, sender=Image)
+    post_delete.connect(_after_document, sender=Document)
     pre_delete.connect(_before_person, sender=get_user_model())
     post_delete.connect(_after_person, sender=get_user_model())
 
@@ -45,10 +47,14 @@ def _after_image(*, instance: Image, **_: Any) -> None:
     leftover_files.leave([name for name in (instance.file.name, instance.thumbnail.name) if name])
 
 
+def _after_document(*, instance: Document, **_: Any) -> None:
+    leftover_files.leave([instance.file.name] if instance.file.name else [])
+
+
 def _before_person(*, instance: User, **_: Any) -> None:
     keys = UserSession.objects.filter(user=instance).values_list("session_key", flat=True)
     Session.objects.filter(session_key__in=list(keys)).delete()
 
 
 def _after_person(*, instance: User, **_: Any) -> None:
-    leftover_files.leave([folder_of(instance.pk)])
+    leftover_files.leave([folder_of(instance.pk), documents_folder_of(instance.pk)])
