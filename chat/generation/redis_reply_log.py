@@ -12,6 +12,7 @@ writes the whole as soon as it can; meanwhile readers get None and turn to the r
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 from typing import TYPE_CHECKING, Any
@@ -80,7 +81,7 @@ class RedisReplyLog:
         for start in range(0, len(reply_ids), FORGET_AT_ONCE):
             some = reply_ids[start : start + FORGET_AT_ONCE]
             with contextlib.suppress(RedisAwayError):  # then they end as all streams do
-                self._link.run(lambda redis, some=some: _forget(redis, some))
+                self._link.run(functools.partial(_forget, reply_ids=some))
 
     def read(self, reply_id: uuid.UUID, offset: int) -> LogView | None:
         """See `ReplyLog.read`; 1 or 2 round trips."""

@@ -41,7 +41,7 @@ View = Callable[Concatenate[HttpRequest, P], HttpResponse]
 
 def own_page(view: View[P]) -> View[P]:
     """Serve a page of a person's account to that person, never from a cache."""
-    return cast("View[P]", never_cache(login_required(view)))
+    return never_cache(login_required(view))
 
 
 def proven(view: View[P]) -> View[P]:
@@ -59,7 +59,7 @@ def proven(view: View[P]) -> View[P]:
             return redirect_to_login(request.get_full_path(), reverse("account_login"))
         return cast("HttpResponse", asked(request, *args, **kwargs))
 
-    return guarded
+    return cast("View[P]", guarded)
 
 
 def _signed_in_lately(request: HttpRequest) -> bool:
@@ -115,7 +115,7 @@ def end_other_sessions(request: HttpRequest) -> HttpResponse:
 def keys(request: HttpRequest) -> HttpResponse:
     """List this person's API keys, with the form for another one."""
     if request.method == "POST":
-        return cast("HttpResponse", _make_key(request))
+        return _make_key(request)
     return _show_keys(request, ApiKeyForm())
 
 

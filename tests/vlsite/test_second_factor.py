@@ -46,7 +46,8 @@ def _fresh_codes() -> Iterator[None]:
 def code_for(secret: str) -> str:
     """Read the code from the person's phone."""
     counter = next(iter(yield_hotp_counters_from_time()))
-    return format_hotp_value(hotp_value(secret, counter))
+    code: str = format_hotp_value(hotp_value(secret, counter))
+    return code
 
 
 def has_password(name: str) -> Client:

@@ -99,7 +99,7 @@ def test_a_persons_pictures_go_with_them(
     delete(alice)
 
     assert files(media) == sorted([
-        f"images/{bob.pk}", kept.file.name, kept.thumbnail.name,
+        f"images/{bob.pk}", str(kept.file.name), str(kept.thumbnail.name),
     ])  # fmt: skip
     assert not LeftoverFile.objects.exists()
 
@@ -236,7 +236,7 @@ def test_a_failure_is_not_tried_again_at_once(alice: User, monkeypatch: pytest.M
 
 def test_the_sweeper_looks_after_what_is_left(alice: User, media: Path) -> None:
     kept = a_picture(alice)
-    LeftoverFile.objects.create(name=kept.file.name)
+    LeftoverFile.objects.create(name=str(kept.file.name))
 
     sweeper.sweep_files()
 
