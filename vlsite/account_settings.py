@@ -60,7 +60,7 @@ MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TOTP_ISSUER = "VL Live Chat"
 MFA_TOTP_TOLERANCE = 1  # phones' clocks are not exact
 MFA_ALLOW_UNVERIFIED_EMAIL = not VL_EMAIL_HOST
-USERSESSIONS_TRACK_ACTIVITY = True  # our middleware does it, see vlsite.activity
+USERSESSIONS_TRACK_ACTIVITY = True  # by our own middleware: vlsite.activity
 
 VL_API_KEYS = env.integer("VL_API_KEYS", 20, low=0, high=10_000)  # of a person
 

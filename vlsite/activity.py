@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from allauth.usersessions.models import UserSession
 from asgiref.sync import iscoroutinefunction, sync_to_async
+from django.conf import settings
 from django.utils.decorators import sync_and_async_middleware
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ def session_activity(get_response: Callable[[HttpRequest], Any]) -> Callable[[Ht
 
 def _is_due(request: HttpRequest) -> bool:
     """Say whether to note now; asks no database: who was not looked up here is nobody."""
+    if not settings.USERSESSIONS_TRACK_ACTIVITY:
+        return False
     if not hasattr(request, "_cached_user") or not request.user.is_authenticated:
         return False
     key = request.session.session_key

@@ -6,7 +6,7 @@ Django runs it in a thread of its own. An answer that lasts is an asynchronous i
 
 from ninja import NinjaAPI
 
-from chat.api import conversations, documents, images, info, presets, replies, turns
+from chat.api import account, conversations, documents, images, info, presets, replies, turns
 from chat.api.auth import PersonAuth
 from chat.api.errors import install_error_handlers
 
@@ -18,6 +18,7 @@ api = NinjaAPI(
 )
 install_error_handlers(api)
 api.add_router("/info", info.router)
+api.add_router("/account", account.router)
 api.add_router("/images", images.router)
 api.add_router("/documents", documents.router)
 api.add_router("/runs", documents.runs)

@@ -227,8 +227,9 @@ def export_file(
     if format == "html":
         response = StreamingHttpResponse(export.html(conversation), content_type=EXPORTED[format])
     elif format == "json":
-        whole = {**_card(conversation), **_tree(conversation)}
-        response = JsonResponse(whole, json_dumps_params={"ensure_ascii": False, "indent": 1})
+        response = JsonResponse(
+            as_json(conversation), json_dumps_params={"ensure_ascii": False, "indent": 1}
+        )
     else:
         response = HttpResponse(export.markdown(conversation), content_type=EXPORTED[format])
     name = export.file_name(conversation, format)
@@ -237,6 +238,11 @@ def export_file(
     response["Cache-Control"] = "no-store"
     response["X-Content-Type-Options"] = "nosniff"
     return response
+
+
+def as_json(conversation: Conversation) -> dict[str, Any]:
+    """Give all there is of a conversation: 4 queries for any length."""
+    return {**_card(conversation), **_tree(conversation)}
 
 
 def _tree(conversation: Conversation) -> dict[str, Any]:

@@ -42,6 +42,7 @@ CALLS = {
     ("get", "/api/conversations/{conversation_id}/messages/"),
     ("get", "/api/conversations/{conversation_id}/export/"),
     ("get", "/api/info/"),
+    ("get", "/api/account/export/"),
     ("post", "/api/conversations/"),
     ("get", "/api/conversations/{conversation_id}/"),
     ("post", "/api/conversations/{conversation_id}/turns/"),

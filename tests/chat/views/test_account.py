@@ -38,6 +38,7 @@ PAGES = [ACCOUNT, SESSIONS, KEYS, DELETE, reverse("mfa_index")]
 @pytest.fixture(autouse=True)
 def media(settings: SettingsWrapper, tmp_path: Path) -> None:
     settings.MEDIA_ROOT = tmp_path
+    settings.USERSESSIONS_TRACK_ACTIVITY = True
 
 
 def signed_in(name: str, user_agent: str = FIREFOX) -> Client:
