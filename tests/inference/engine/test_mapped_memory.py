@@ -28,6 +28,23 @@ with open(sys.argv[1], "rb") as file:
 memory.content[0] = 1
 """
 
+END_WHILE_POPULATING = """
+import atexit, ctypes, sys, threading, time
+from types import SimpleNamespace
+from inference.engine import mapped_memory
+calls, has_begun = [], threading.Event()
+def madvise(*arguments):
+    calls.append(arguments)
+    has_begun.set()
+    time.sleep(0.05)
+mapped_memory.POPULATED_BYTES = 16  # a thousand steps: 50 s
+ctypes.CDLL = lambda name: SimpleNamespace(madvise=madvise)
+with open(sys.argv[1], "rb") as file:
+    mapped_memory.populate_in_background(mapped_memory.map_for_reading(file))
+has_begun.wait()
+atexit.register(lambda: print(len(calls)))  # once all threads are joined
+"""
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
@@ -65,6 +82,15 @@ def test_mapped_file_is_brought_into_memory(path: Path) -> None:
     populate_in_background(memory).join()
 
     assert resident_bytes(address) == len(CONTENT)
+
+
+def test_process_that_ends_leaves_the_rest(path: Path) -> None:
+    # It used to be a daemon, and aborted the process when it let go of the last tensor too late.
+    command = [sys.executable, "-c", END_WHILE_POPULATING, str(path)]
+
+    ended = subprocess.run(command, check=True, capture_output=True, text=True)
+
+    assert 0 < int(ended.stdout) < len(CONTENT) // 16
 
 
 def test_system_that_cannot_populate_is_no_error(
