@@ -1,4 +1,4 @@
-"""A proxy as some companies have it: pages and calls pass, WebSockets are refused."""
+"""A proxy as some companies have it: pages and calls pass, WebSockets are refused for a while."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import socket
 import socketserver
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 CHUNK_BYTES = 65_536
 REFUSAL = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -15,10 +15,15 @@ REFUSAL = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n
 
 @dataclass
 class Address:
-    """Where a server is reached through the proxy; `refused` counts the sockets."""
+    """Where a server is reached through the proxy.
+
+    `refused` counts sockets while it `blocks`; `passed` is set once one gets through.
+    """
 
     url: str
+    blocks: bool = True
     refused: int = 0
+    passed: threading.Event = field(default_factory=threading.Event)
 
 
 @contextlib.contextmanager
@@ -29,10 +34,13 @@ def blocking_proxy(target_port: int) -> Iterator[Address]:
         def handle(self) -> None:
             with contextlib.suppress(OSError):
                 head = self.request.recv(CHUNK_BYTES)
-                if head.startswith(b"GET /ws/"):
+                is_socket = head.startswith(b"GET /ws/")
+                if is_socket and address.blocks:
                     address.refused += 1
                     self.request.sendall(REFUSAL)
                 elif head:
+                    if is_socket:
+                        address.passed.set()
                     _join(self.request, head, target_port)
 
     server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Connection)

@@ -33,3 +33,25 @@ def test_asking_following_and_stopping_work_where_sockets_are_refused(
         expect(other.questions).to_have_count(3)
 
     assert address.refused > 0
+
+
+def test_an_answer_begun_over_http_goes_on_over_the_socket(
+    person: Callable[..., ChatPage], server: ServerProcess, console: Console
+) -> None:
+    console.allow("WebSocket connection")
+    with blocking_proxy(server.port) as address:
+        alice = person(address)
+        alice.ask("Count slowly.")
+        expect(alice.answer_text()).to_contain_text("word5")
+        passed_before = address.passed.is_set()
+
+        address.blocks = False
+        alice.page.evaluate("dispatchEvent(new Event('online'))")  # try again now
+        passed_then = address.passed.wait(timeout=20)
+        alice.stop()
+        expect(alice.answers.last.locator("[data-note-text]")).to_have_text("Stopped.")
+        shown = alice.answer_text().inner_text()
+        alice.reload()
+        expect(alice.answer_text()).to_have_text(shown)
+
+    assert (passed_before, passed_then) == (False, True)

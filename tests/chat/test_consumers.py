@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
+from django.db import OperationalError
 
-from chat import session_watch
+from chat import followed_replies, session_watch
 from chat.models import Conversation, Image, Message, Reply
+from chat.reply_cursor import ReplyCursor
 from chat.services import conversations
 from inference.requests import Stage as InferenceStage
 from tests.chat.conftest import DEADLINE_S, connected, end_sessions, png
@@ -301,6 +303,38 @@ async def test_a_lost_relay_message_costs_no_text(
     assert final["content"] == "one two three four five six "
     assert final["content"].startswith(text)
     assert len(heard) == 6
+
+
+async def test_a_database_away_at_a_regular_look_costs_no_text(
+    stage: Stage, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from chat.generation import news
+
+    looks: list[uuid.UUID] = []
+    read = ReplyCursor.read
+
+    async def fail_twice(cursor: ReplyCursor, **options: bool) -> Any:
+        looks.append(cursor.reply_id)
+        if 1 < len(looks) < 4:  # the first one is the follower's own
+            raise OperationalError("injected")
+        return await read(cursor, **options)
+
+    monkeypatch.setattr(ReplyCursor, "read", fail_twice)
+    monkeypatch.setattr(news, "text_added", lambda *_, **__: None)  # so looking is the only way
+    monkeypatch.setattr(followed_replies, "CATCH_UP_S", 0.02)
+    stage.gate.close()
+    stage.answers.append("one two ")
+    async with connected(alice) as socket:
+        accepted = await socket.ask("Count")
+        stage.gate.allow(InferenceStage.PREFILL, 2)
+        stage.gate.allow(InferenceStage.DECODE)
+        partial = await socket.until("partial")
+        stage.gate.open()
+        _, final = await socket.read_reply(accepted["reply"], partial["content"])
+
+    assert partial["content"] == "one "
+    assert final["content"] == "one two "
+    assert len(looks) > 4
 
 
 async def test_stop_ends_a_running_reply_within_a_token(stage: Stage, alice: User) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import socket
+from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 MIB = 2**20
 HALF_A_MIB = "x" * (MIB // 2)
+LONG_TEXT = ("x" * 499 + " ") * 400  # words are tokens, and there are not too many
+TCP_ESTABLISHED = 1
 DRIP_S = 0.1
 
 
@@ -27,7 +30,12 @@ DRIP_S = 0.1
 def strict(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     """Serve with little patience."""
     folder = tmp_path_factory.mktemp("strict")
-    environment = {"VL_SOCKET_STALL_S": "2", "VL_REQUEST_HEAD_S": "3", "VL_UPLOAD_BYTES": str(MIB)}
+    environment = {
+        "VL_SOCKET_STALL_S": "2",
+        "VL_REQUEST_HEAD_S": "3",
+        "VL_UPLOAD_BYTES": str(MIB),
+        "VL_TEXT_CHARS": str(len(LONG_TEXT)),
+    }
     product = Product(shutil.copytree(prepared, folder, dirs_exist_ok=True), environment)
     product.start()
     yield product
@@ -63,6 +71,14 @@ def read_all(connection: socket.socket) -> bytes:
         while piece := connection.recv(65_536):
             found += piece
     return found
+
+
+def wait_for_the_end(connection: socket.socket) -> None:
+    """Wait until the server has ended the connection; ask the kernel, since nothing is read."""
+    deadline = monotonic() + TIMEOUT_S
+    while connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == TCP_ESTABLISHED:
+        assert monotonic() < deadline, "it is still open"
+        sleep(DRIP_S)
 
 
 def ask_for_much(reader: Socket) -> None:
@@ -127,6 +143,19 @@ def test_a_stalled_reader_keeps_nobody_else(strict: Product, eve: Person) -> Non
         answer = other.answer("What is this?")
 
     assert "What is this?" in answer
+
+
+def test_a_reader_of_events_that_takes_nothing_is_cut_off(strict: Product, eve: Person) -> None:
+    asked = eve.post("/api/conversations/", json={"text": LONG_TEXT}).json()
+    path = f"/api/replies/{asked['reply']}/events/"
+    whole = eve.http.get(eve.url + path, timeout=TIMEOUT_S).content
+    cookies = "; ".join(f"{name}={value}" for name, value in eve.http.cookies.items())
+    head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{strict.port}\r\nCookie: {cookies}\r\n\r\n"
+    with call(strict, receive_bytes=4096) as stalled:
+        stalled.sendall(head.encode())
+        wait_for_the_end(stalled)
+
+    assert len(whole) > 2 * len(LONG_TEXT)
 
 
 def test_a_head_of_a_byte_at_a_time_is_cut_off(strict: Product) -> None:

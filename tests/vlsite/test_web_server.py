@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 
 import pytest
 from twisted.internet.task import Clock
@@ -39,6 +41,8 @@ class Client:
     def __init__(self) -> None:
         self.clock = Clock()
         self.transport: Any = StringTransport()
+        self.transport.getHandle = lambda: self.handle
+        self.handle = Mock(spec=socket.socket)
         channel: Any = Channel()
         channel.callLater = self.clock.callLater
         channel.timeOut = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING, Any
 
 from daphne.http_protocol import WebRequest
@@ -14,6 +15,9 @@ from vlsite.web_server.flow import Room
 if TYPE_CHECKING:
     from twisted.python.failure import Failure
 
+# What the kernel holds for a reader that takes nothing; it doubles the number. By itself it takes
+# megabytes for each.
+SEND_BUFFER_BYTES = 128 * 1024
 BODY_GRACE_S = 30.0
 BODY_BYTES_PER_S = 16 * 1024  # a body has to come at least this fast on the whole
 # An upload somewhat too large is read, so that the refusal can say so in JSON; more is cut off.
@@ -68,6 +72,8 @@ class Channel(HTTPChannel):
         """Expect a request soon."""
         self.requestFactory = Request  # Daphne's factory has set its own
         super().connectionMade()
+        handle = self.transport.getHandle()
+        handle.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         self._set_deadline(settings.VL_REQUEST_HEAD_S)
 
     def dataReceived(self, data: bytes) -> None:

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import socket
-
 from daphne.ws_protocol import WebSocketProtocol
 
 from vlsite.web_server.flow import Inbound, Room
-
-# What the kernel holds for a reader that takes nothing; it doubles the number.
-SEND_BUFFER_BYTES = 128 * 1024
 
 
 class SocketProtocol(WebSocketProtocol):  # type: ignore[misc]  # Daphne is untyped
@@ -22,8 +17,6 @@ class SocketProtocol(WebSocketProtocol):  # type: ignore[misc]  # Daphne is unty
         self.inbound = Inbound(self.transport)
         self.transport.unregisterProducer()  # the channel, which knows nothing of frames
         self.transport.registerProducer(self.room, True)
-        handle = self.transport.getHandle()
-        handle.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
         """Queue a frame for the application."""
