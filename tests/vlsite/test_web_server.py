@@ -41,8 +41,7 @@ class Client:
     def __init__(self) -> None:
         self.clock = Clock()
         self.transport: Any = StringTransport()
-        self.transport.getHandle = lambda: self.handle
-        self.handle = Mock(spec=socket.socket)
+        self.transport.getHandle = Mock(return_value=Mock(spec=socket.socket))
         channel: Any = Channel()
         channel.callLater = self.clock.callLater
         channel.timeOut = None
