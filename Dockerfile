@@ -1,14 +1,15 @@
 # One image for every role. CPU torch only; no compiler and no root in what runs.
 FROM python:3.11.14-slim-bookworm AS build
-RUN apt-get update && apt-get install -y --no-install-recommends g++ && pip install --no-cache-dir uv
+RUN apt-get update && apt-get install -y --no-install-recommends g++ && pip install --no-cache-dir uv==0.13.9
 WORKDIR /src
-COPY pyproject.toml setup.py constraints.txt README.md LICENSE manage.py ./
+COPY pyproject.toml setup.py constraints.txt requirements.lock README.md LICENSE manage.py ./
 COPY vlsite vlsite
 COPY chat chat
 COPY inference inference
-RUN uv venv /opt/venv \
-    && VIRTUAL_ENV=/opt/venv uv pip install --no-cache --torch-backend=cpu \
-        --constraint constraints.txt "."
+# Everything by its hash, then torch's CPU build, which only its own index has, and our code.
+RUN export VIRTUAL_ENV=/opt/venv && uv venv /opt/venv \
+    && uv pip install --no-cache --require-hashes --requirement requirements.lock \
+    && uv pip install --no-cache --torch-backend=cpu --constraint constraints.txt "."
 
 FROM python:3.11.14-slim-bookworm
 RUN useradd --create-home --uid 10001 vlsite && install -d -o vlsite /data

@@ -3,6 +3,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
+TOOLS := $(VENV)/tools
 MANAGE := $(BIN)/python manage.py
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
 SOURCES := chat inference tests vlsite manage.py setup.py
@@ -17,7 +18,7 @@ VL_BENCH_DIR ?= data/bench
 KERNELS := $(wildcard inference/engine/kernels/src/*)
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-multi secrets test quick lint types scripts browser bench faults attack fix lock clean
+.PHONY: help run run-multi secrets test quick lint types scripts browser bench faults attack audit fix lock hashes clean
 
 help: ## Show the commands.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -97,9 +98,27 @@ fix: $(VENV)/.installed-test ## Format, and mend what can be mended mechanically
 	$(BIN)/ruff format --quiet $(SOURCES)
 	$(BIN)/ruff check --fix --quiet $(SOURCES)
 
-lock: $(VENV)/.installed-test ## Pin what is installed now.
+$(TOOLS)/.installed: $(MAKEFILE_LIST) | $(BIN)/python
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --disable-pip-version-check --quiet uv==0.13.9 pip-audit==2.10.1
+	@touch $@
+
+audit: $(VENV)/.installed-test $(TOOLS)/.installed ## Ask for known weaknesses of every pinned package.
+	@$(TOOLS)/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip --progress-spinner off \
+		--format json --output $(TOOLS)/audit.json 2>/dev/null || test -s $(TOOLS)/audit.json
+	@$(BIN)/python -m tests.supply $(TOOLS)/audit.json
+
+lock: $(VENV)/.installed-test ## Pin what is installed now, with hashes.
 	@{ sed -n 1p constraints.txt; $(BIN)/pip freeze --exclude-editable | sed 's/ @ .*//; s/+cpu$$//'; } \
 		> constraints.new && mv constraints.new constraints.txt
+	@$(MAKE) --no-print-directory hashes
+
+hashes: $(TOOLS)/.installed ## Bring requirements.lock into step with pyproject.toml and constraints.txt.
+	@$(BIN)/python -c 'import tomllib; print(*(line for line in tomllib.load(open("pyproject.toml", "rb")) \
+		["project"]["dependencies"] if not line.startswith("torch")), sep="\n")' > $(TOOLS)/needed.txt
+	@{ echo "# What an installation needs but torch, with hashes. Refresh: make hashes."; \
+		$(TOOLS)/bin/uv pip compile --quiet --python-version 3.11.14 --generate-hashes --no-header --no-annotate \
+		--constraint constraints.txt $(TOOLS)/needed.txt; } > requirements.new && mv requirements.new requirements.lock
 
 clean: ## Remove the virtual environment; the data folder stays.
 	rm -rf $(VENV)

@@ -1,0 +1,1 @@
+"""`make audit`: known weaknesses of what is installed."""
