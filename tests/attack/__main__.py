@@ -18,11 +18,20 @@ from typing import TextIO
 from tests.attack import suites, uploads
 from tests.attack.suites import Suite
 from tests.attack.target import running_target
+from tests.contract.documents import code, read
 from tests.faults.figures import Figure, summary, table
 
 MUTATIONS = 5000
+
+
+def named_in_security_md() -> tuple[str, ...]:
+    """Give the tests behind every defence."""
+    return tuple(sorted({name for name in code(read("SECURITY.md")) if "::" in name}))
+
+
 # A row here is a goal and the test files that attack it.
 SUITES = {
+    "defences": Suite("every test that SECURITY.md names", named_in_security_md()),
     "sandbox": Suite(
         "what took over a decoder reaches no file, socket, process or secret",
         ("tests/chat/decoding/test_confinement.py", "tests/chat/decoding/test_decoder.py"),
