@@ -6,6 +6,7 @@ import re
 from html import escape
 from typing import TYPE_CHECKING
 
+from markdown_it.common.utils import unescapeAll
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
@@ -70,7 +71,7 @@ def _render_fence(
     self: object, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType
 ) -> str:
     code = tokens[index].content
-    words = tokens[index].info.lower().split(maxsplit=1)
+    words = unescapeAll(tokens[index].info).lower().split(maxsplit=1)
     word = _WORD.fullmatch(words[0]) if words else None
     env["code_chars"] = env.get("code_chars", 0) + len(code)
     return code_block(

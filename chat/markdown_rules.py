@@ -128,13 +128,22 @@ def _without_images(children: Sequence[Token]) -> Iterator[Token]:
             yield token
             continue
         source = str(token.attrs.get("src", ""))
-        words = Token("text", "", 0, content=token.content or source)
+        words = Token("text", "", 0, content=_words_of(token) or source)
         if is_in_link or not source:
             yield words
         else:
             yield Token("link_open", "a", 1, attrs={"href": source})
             yield words
             yield Token("link_close", "a", -1)
+
+
+def _words_of(image: Token) -> str:
+    """Give the words that stand for an image, without their markup."""
+    parts = (
+        _words_of(child) if child.type == "image" else child.content or " " * (child.tag == "br")
+        for child in image.children or ()
+    )
+    return "".join(parts)
 
 
 def _mark_tasks(tokens: Sequence[Token]) -> None:
