@@ -42,6 +42,7 @@ VL_ADDRESS_UPLOADS_PER_MINUTE = env.integer(
 VL_PERSON_TURNS_PER_DAY = env.integer("VL_PERSON_TURNS_PER_DAY", 1000, low=0, high=10**9)
 VL_PERSON_TOKENS_PER_DAY = env.integer("VL_PERSON_TOKENS_PER_DAY", 5_000_000, low=0, high=10**12)
 VL_PERSON_OPEN_REPLIES = env.integer("VL_PERSON_OPEN_REPLIES", 10, low=0, high=10_000)
+VL_PERSON_RUNS = env.integer("VL_PERSON_RUNS", 3, low=0, high=1000)
 VL_PERSON_STORAGE_BYTES = env.integer("VL_PERSON_STORAGE_BYTES", 5 * 2**30, low=0, high=2**50)
 
 # How often (allauth's, counted in the cache, which all instances share) ----------------------

@@ -17,7 +17,7 @@ from chat.api.errors import ErrorOut
 from chat.api.images import THUMBNAIL_TYPE, ImageOut, image_body, private_file
 from chat.api.texts import Text
 from chat.generation import local
-from chat.rate_limits import UPLOADS, rate_limits
+from chat.rate_limits import UPLOADS, rate_limits, spend_turn
 from chat.services import document_runs, documents, turns
 
 if TYPE_CHECKING:
@@ -144,6 +144,7 @@ def start_run(
     request: HttpRequest, document_id: uuid.UUID, wanted: RunIn
 ) -> Status[dict[str, Any]]:
     """Begin a conversation that asks about each page in turn."""
+    spend_turn(caller(request))
     document = access.document_for(person(request), document_id)
     run = document_runs.start(person(request), document, wanted.pages, text=wanted.text)
     return Status(202, _run(run))
@@ -168,6 +169,7 @@ def stop_run(request: HttpRequest, run_id: uuid.UUID) -> Status[dict[str, Any]]:
 @runs.post("/{run_id}/continue/", response={202: RunOut, codes_4xx: ErrorOut})
 def go_on(request: HttpRequest, run_id: uuid.UUID) -> Status[dict[str, Any]]:
     """Go on with a run, and try again what failed in it."""
+    spend_turn(caller(request))
     run = access.run_for(person(request), run_id)
     document_runs.go_on(run)
     run.refresh_from_db()

@@ -65,6 +65,7 @@ def limits() -> dict[str, int]:
         "turns_per_day": settings.VL_PERSON_TURNS_PER_DAY,
         "tokens_per_day": settings.VL_PERSON_TOKENS_PER_DAY,
         "open_replies": settings.VL_PERSON_OPEN_REPLIES,
+        "runs": settings.VL_PERSON_RUNS,
         "storage_bytes": settings.VL_PERSON_STORAGE_BYTES,
     }
 

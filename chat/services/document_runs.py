@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from chat.errors import ChatError, ErrorCode
 from chat.models import Conversation, DocumentRun, Reply, RunPage
 from chat.protocol import Pixels, TurnOptions
-from chat.services import documents, turns
+from chat.services import documents, quotas, turns
 
 if TYPE_CHECKING:
     import uuid
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Small print wants detail, and what stands on a page is no matter of taste.
-OPTIONS = TurnOptions(pixels=Pixels.DETAIL, temperature=0.2)
+# Small print wants detail; tables repeat themselves; what stands on a page is no matter of taste.
+OPTIONS = TurnOptions(pixels=Pixels.DETAIL, temperature=0.2, presence_penalty=0.0)
 # What passes by itself, a used-up day too; the sweeper tries again.
 _PASSING = (ErrorCode.ALREADY_RUNNING, ErrorCode.QUEUE_FULL, ErrorCode.QUOTA_EXCEEDED)
 # Models like to put the whole answer into one block of code.
@@ -65,8 +65,8 @@ def start(owner: User, document: Document, numbers: Sequence[int], *, text: str)
     Must not be called inside a transaction.
 
     Raises:
-        ChatError: document_not_found for a page that is not there, text_too_long, or bad_frame
-            for no page at all.
+        ChatError: document_not_found for a page that is not there, text_too_long, quota_exceeded,
+            or bad_frame for no page at all.
     """
     chosen = list(dict.fromkeys(numbers))
     if not chosen:
@@ -75,6 +75,7 @@ def start(owner: User, document: Document, numbers: Sequence[int], *, text: str)
     text = text.strip() or default_text()
     turns.check_question(turns.Question(text=text))
     with transaction.atomic():
+        quotas.check_runs(owner)
         conversation = Conversation.objects.create(owner=owner, title=document.name)
         run = DocumentRun.objects.create(
             conversation=conversation, document=document, name=document.name, text=text
@@ -101,12 +102,14 @@ def go_on(run: DocumentRun) -> None:
     Must not be called inside a transaction.
 
     Raises:
-        ChatError: document_not_found, when the PDF is no longer kept.
+        ChatError: document_not_found, when the PDF is no longer kept, or quota_exceeded.
     """
     if run.document is None:
         raise ChatError(ErrorCode.DOCUMENT_NOT_FOUND)
     with transaction.atomic():
         locked = DocumentRun.objects.select_for_update().get(pk=run.pk)
+        if locked.state != DocumentRun.State.RUNNING:
+            quotas.check_runs(run.conversation.owner)
         again = [page.number for page in pages(locked) if page.state in ("failed", "stopped")]
         _append(locked, again)
         _set_state(locked, DocumentRun.State.RUNNING)
@@ -233,7 +236,7 @@ def _ask(run: DocumentRun, page: RunPage) -> bool:
 def _start_turn(run: DocumentRun, page: RunPage, question: turns.Question) -> None:
     with transaction.atomic():
         # It may have been stopped while the page was drawn.
-        if not DocumentRun.objects.select_for_update().running().filter(pk=run.pk).exists():
+        if DocumentRun.objects.select_for_update().running().filter(pk=run.pk).first() is None:
             return
         turn = turns.start_turn(run.conversation.owner, question)
         RunPage.objects.filter(pk=page.pk).update(message=turn.message)

@@ -13,7 +13,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from chat.errors import ChatError, ErrorCode
-from chat.models import DailyUse, Document, Image, Reply
+from chat.models import DailyUse, Document, DocumentRun, Image, Reply
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -48,6 +48,18 @@ def _check_open_replies(owner: User) -> None:
     limit = settings.VL_PERSON_OPEN_REPLIES
     if 0 < limit <= Reply.objects.open().visible_to(owner).count():
         detail = _("{limit} of your answers are on their way already. Wait for one, or stop it.")
+        raise _exceeded(format_lazy(detail, limit=limit), retry_after_s=OPEN_REPLIES_RETRY_S)
+
+
+def check_runs(owner: User) -> None:
+    """Refuse one more run through a document than a person may have at once: 1 query.
+
+    Raises:
+        ChatError: quota_exceeded.
+    """
+    limit = settings.VL_PERSON_RUNS
+    if 0 < limit <= DocumentRun.objects.visible_to(owner).running().count():
+        detail = _("{limit} of your documents are being read already. Wait for one, or stop it.")
         raise _exceeded(format_lazy(detail, limit=limit), retry_after_s=OPEN_REPLIES_RETRY_S)
 
 

@@ -265,6 +265,17 @@ def test_stopping_a_run_stops_its_answer_and_going_on_asks_again(
     assert [page["state"] for page in resumed.json()["pages"]] == ["waiting", "running"]
 
 
+@pytest.mark.parametrize("named", [DOCUMENT_CALLS["start"], RUN_CALLS["continue"]])
+def test_runs_count_as_turns_in_a_minute(
+    alice: User, run: DocumentRun, settings: SettingsWrapper, named: tuple[str, str, Any]
+) -> None:
+    settings.VL_PERSON_TURNS_PER_MINUTE = 1
+    id_ = run.pk if "/runs/{id}" in named[1] else run.document_id
+    call(alice, named, id_)
+
+    assert code_of(call(alice, named, id_)) == "rate_limited"
+
+
 def test_a_run_without_its_document_cannot_go_on(alice: User, run: DocumentRun) -> None:
     Document.objects.get().delete()
 

@@ -14,10 +14,11 @@ from django.utils import timezone, translation
 
 from chat.errors import ChatError, ErrorCode
 from chat.generation.continuing import continue_reply
-from chat.models import DailyUse, Image
+from chat.models import DailyUse, DocumentRun, Image
 from chat.protocol import ContinueFrame, TurnOptions
-from chat.services import conversations, images, quotas, turns
+from chat.services import conversations, document_runs, documents, images, quotas, turns
 from tests.chat.conftest import connected, png
+from tests.chat.decoding import pdf_corpus as corpus
 from tests.chat.factories import a_picture, a_turn, end_reply
 
 if TYPE_CHECKING:
@@ -138,6 +139,21 @@ def test_so_many_answers_may_be_on_their_way(alice: User, settings: SettingsWrap
     a_turn(alice)
 
     assert error.retry_after_s == quotas.OPEN_REPLIES_RETRY_S
+
+
+def test_so_many_documents_may_be_read_at_once(alice: User, settings: SettingsWrapper) -> None:
+    settings.VL_PERSON_RUNS = 1
+    document = documents.store_upload(alice, corpus.SOUND, name="report.pdf")
+    first = document_runs.start(alice, document, [1], text="")
+
+    error = refusal(lambda: document_runs.start(alice, document, [1], text=""))
+    document_runs.stop(first)
+    second = document_runs.start(alice, document, [1], text="")
+    refusal(lambda: document_runs.go_on(first))
+    document_runs.go_on(second)  # it has its place
+
+    assert error.retry_after_s == quotas.OPEN_REPLIES_RETRY_S
+    assert DocumentRun.objects.count() == 2
 
 
 def test_pictures_fill_a_persons_room(alice: User, settings: SettingsWrapper) -> None:
