@@ -62,6 +62,38 @@ MFA_TOTP_TOLERANCE = 1  # phones' clocks are not exact
 MFA_ALLOW_UNVERIFIED_EMAIL = not VL_EMAIL_HOST
 USERSESSIONS_TRACK_ACTIVITY = True  # by our own middleware: vlsite.activity
 
+VL_OIDC_URL = env.text("VL_OIDC_URL").rstrip("/")
+VL_OIDC_NAME = env.text("VL_OIDC_NAME", "OpenID Connect")
+VL_OIDC_CLIENT_ID = env.text("VL_OIDC_CLIENT_ID")
+_oidc_secret = env.secret("VL_OIDC_CLIENT_SECRET")
+# Whoever can change what comes from there can sign in as anybody.
+if VL_OIDC_URL and not VL_OIDC_URL.startswith(
+    ("https://", "http://127.0.0.1:", "http://localhost:")
+):
+    raise ImproperlyConfigured(f"VL_OIDC_URL is “{VL_OIDC_URL}” but must begin with https://.")
+if VL_OIDC_URL and not (VL_OIDC_CLIENT_ID and _oidc_secret):
+    raise ImproperlyConfigured(
+        "VL_OIDC_URL is set: set VL_OIDC_CLIENT_ID and VL_OIDC_CLIENT_SECRET too."
+    )
+SOCIALACCOUNT_PROVIDERS = {
+    "openid_connect": {
+        "OAUTH_PKCE_ENABLED": True,
+        "APPS": [
+            {
+                "provider_id": "oidc",
+                "name": VL_OIDC_NAME,
+                "client_id": VL_OIDC_CLIENT_ID,
+                "secret": _oidc_secret,
+                "settings": {"server_url": VL_OIDC_URL},
+            }
+        ]
+        if VL_OIDC_URL
+        else [],
+    }
+}
+SOCIALACCOUNT_ADAPTER = "vlsite.accounts.SocialAccountAdapter"
+SOCIALACCOUNT_REQUESTS_TIMEOUT = 10  # seconds; a person waits for it
+
 VL_API_KEYS = env.integer("VL_API_KEYS", 20, low=0, high=10_000)  # of a person
 
 LOGIN_URL = "account_login"

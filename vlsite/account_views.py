@@ -5,13 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from allauth.account.views import PasswordResetView
+from allauth.socialaccount.adapter import get_adapter as get_social_adapter
+from allauth.socialaccount.helpers import render_authentication_error
+from allauth.socialaccount.providers.openid_connect.views import login as oidc_login
 from django.conf import settings
 from django.http import HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import path, reverse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 from django.views.i18n import set_language
+from requests import RequestException
 
 from chat.services import invitations, preferences
 from vlsite.accounts import INVITATION_TOKEN
@@ -33,6 +37,7 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
     return HttpResponseRedirect(reverse("account_signup"))
 
 
+PROVIDER_ID = "oidc"
 _reset_by_mail = PasswordResetView.as_view()
 
 
@@ -42,6 +47,27 @@ def password_reset(request: HttpRequest) -> HttpResponseBase:
         answer: HttpResponseBase = _reset_by_mail(request)
         return answer
     return render(request, "account/password_reset_by_administrator.html")
+
+
+@never_cache
+@require_POST
+def sign_in_elsewhere(request: HttpRequest) -> HttpResponseBase:
+    """Lead to the site that vouches for people, by a page: not by a redirect of the form.
+
+    Browsers hold redirects of a form to `form-action` all the way, and where the other site sends
+    people on to is not ours to know.
+    """
+    try:
+        answer: HttpResponseBase = oidc_login(request, PROVIDER_ID)
+    except RequestException as error:
+        provider = get_social_adapter().get_provider(request, PROVIDER_ID)
+        answer = render_authentication_error(request, provider, exception=error)
+        answer.status_code = 503
+        return answer
+    target = answer.headers.get("Location", "")
+    if not target.startswith(("http://", "https://")):
+        return answer
+    return render(request, "account/to_provider.html", {"target": target})
 
 
 def choose_language(request: HttpRequest) -> HttpResponseBase:
@@ -60,5 +86,6 @@ def choose_language(request: HttpRequest) -> HttpResponseBase:
 # Before allauth's own: the first address that matches is taken.
 urlpatterns = [
     path("invitation/<str:token>/", invitation, name="account_invitation"),
+    path("oidc/oidc/login/", sign_in_elsewhere, name="sign_in_elsewhere"),
     path("password/reset/", password_reset, name="account_reset_password"),
 ]

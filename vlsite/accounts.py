@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.stages import EmailVerificationStage
 from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import transaction
@@ -34,7 +35,7 @@ def doors(request: HttpRequest) -> dict[str, Any]:
     return {
         "may_sign_up": lambda: AccountAdapter(request).is_open_for_signup(request),
         "is_by_invitation": settings.VL_SIGNUP == "invite",
-        "has_mail": bool(settings.VL_EMAIL_HOST),
+        "oidc_name": settings.VL_OIDC_NAME if settings.VL_OIDC_URL else "",
     }
 
 
@@ -102,6 +103,39 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth is
             logger.error("mail: %s was not sent: %s", template_prefix, error)
             page = render(self.request, "account/mail_not_sent.html", status=503)
             raise ImmediateHttpResponse(page) from error
+
+
+class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  # allauth is untyped
+    """The same rules for accounts that another site vouches for."""
+
+    def list_apps(self, request: HttpRequest, **arguments: Any) -> list[Any]:
+        """Give the site that the environment names; none from the database."""
+        return [app for app in super().list_apps(request, **arguments) if app.pk is None]
+
+    def save_user(self, request: HttpRequest, sociallogin: Any, form: Any = None) -> Any:
+        """Save a new account by the rules of sign-up; with a form the other adapter sees to it.
+
+        Raises:
+            ImmediateHttpResponse: the invitation was used up meanwhile.
+        """
+        if form is not None:
+            return super().save_user(request, sociallogin, form)
+        with transaction.atomic():
+            take_up_invitation(request, email=sociallogin.user.email)
+            user = super().save_user(request, sociallogin)
+            make_administrator_if_first(user)
+        return user
+
+    def on_authentication_error(
+        self,
+        request: HttpRequest,
+        provider: Any,
+        error: Any = None,
+        exception: Exception | None = None,
+        extra_context: dict[str, Any] | None = None,
+    ) -> None:
+        """Log why a sign-in there failed; the page only says that it did."""
+        logger.warning("oidc: sign-in failed: %s", exception or error)
 
 
 class AddressStage(EmailVerificationStage):  # type: ignore[misc]  # allauth is untyped

@@ -1,5 +1,6 @@
 """The Django admin: conversations as transcripts, replies for operators, pictures, invitations."""
 
+from allauth.socialaccount.models import SocialApp, SocialToken
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
@@ -10,6 +11,8 @@ from chat.admin.replies import ReplyAdmin
 
 __all__ = ["ConversationAdmin", "ImageAdmin", "InvitationAdmin", "ReplyAdmin"]
 
+# Whom to sign in with stands in the environment, and no tokens are kept.
+admin.site.unregister((SocialApp, SocialToken))
 admin.site.site_title = _("Conversations about pictures")
 admin.site.site_header = _("Conversations about pictures: administration")
 admin.site.index_title = _("Review and operate")
