@@ -8,6 +8,7 @@ import json
 import secrets
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -70,7 +71,7 @@ class Provider:
     def answer(self, handler: BaseHTTPRequestHandler, form: dict[str, str]) -> None:
         """Answer one request."""
         parts = urlsplit(handler.path)
-        answers = {
+        answers: dict[str, Callable[[], dict[str, Any]]] = {
             "/.well-known/openid-configuration": self._configuration,
             "/keys": self._keys,
             "/token": lambda: self._token(form),
