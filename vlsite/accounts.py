@@ -35,6 +35,7 @@ def doors(request: HttpRequest) -> dict[str, Any]:
     return {
         "may_sign_up": lambda: AccountAdapter(request).is_open_for_signup(request),
         "is_by_invitation": settings.VL_SIGNUP == "invite",
+        "has_mail": bool(settings.VL_EMAIL_HOST),
         "oidc_name": settings.VL_OIDC_NAME if settings.VL_OIDC_URL else "",
     }
 

@@ -166,6 +166,26 @@ def test_without_mail_nobody_waits_for_one(client: Client) -> None:
     assert is_in(client)
 
 
+@pytest.mark.parametrize("sends", [True, False])
+def test_adding_an_address_promises_no_more_than_happens(
+    client: Client, alice: User, settings: SettingsWrapper, sends: bool
+) -> None:
+    settings.VL_EMAIL_HOST = "mail.example.org" if sends else ""
+    client.force_login(alice)
+
+    page = client.post(
+        reverse("account_email"),
+        {"email": "more@example.org", "action_add": ""},
+        headers={"accept-language": "en"},
+        follow=True,
+    )
+
+    said = page.content.decode()
+    assert ("A link to confirm it was sent to more@example.org." in said) is sends
+    assert ("Send the link again" in said) is sends
+    assert "more@example.org" in said
+
+
 # The server ---------------------------------------------------------------------------------
 
 

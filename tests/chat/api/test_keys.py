@@ -10,7 +10,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
 from django.conf import settings
-from django.test import Client
+from django.test import AsyncClient, Client
 from django.utils import timezone
 
 from chat import session_watch
@@ -199,6 +199,24 @@ def test_the_watch_sees_every_end_of_a_key(alice: User, end: Callable[[ApiKey], 
     end(key)
 
     assert session_watch._still_valid({pair}) == set()
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_an_event_stream_ends_with_its_key(
+    stage: Stage, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_watch, "WATCH_S", 0.05)
+    stage.gate.close()
+    turn = await sync_to_async(a_turn)(alice)
+    key = await sync_to_async(a_key)(alice, READ)
+    answer: Any = await AsyncClient().get(
+        f"/api/replies/{turn.reply.pk}/events/", headers={"authorization": f"Bearer {key}"}
+    )
+
+    await ApiKey.objects.all().adelete()
+    said = b"".join([piece async for piece in answer])
+
+    assert b'"unauthenticated"' in said
 
 
 # The socket ---------------------------------------------------------------------------------
