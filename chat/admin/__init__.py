@@ -8,8 +8,16 @@ from chat.admin.conversations import ConversationAdmin
 from chat.admin.images import ImageAdmin
 from chat.admin.invitations import InvitationAdmin
 from chat.admin.replies import ReplyAdmin
+from chat.admin.sign_in import AuthenticatorAdmin, UserSessionAdmin
 
-__all__ = ["ConversationAdmin", "ImageAdmin", "InvitationAdmin", "ReplyAdmin"]
+__all__ = [
+    "AuthenticatorAdmin",
+    "ConversationAdmin",
+    "ImageAdmin",
+    "InvitationAdmin",
+    "ReplyAdmin",
+    "UserSessionAdmin",
+]
 
 # Whom to sign in with stands in the environment, and no tokens are kept.
 admin.site.unregister((SocialApp, SocialToken))

@@ -28,7 +28,7 @@ def listen() -> None:
     pre_delete.connect(_before_conversation, sender=Conversation)
     post_delete.connect(_after_image, sender=Image)
     post_delete.connect(_after_document, sender=Document)
-    pre_delete.connect(_before_person, sender=get_user_model())
+    post_delete.connect(_after_session, sender=UserSession)
     post_delete.connect(_after_person, sender=get_user_model())
 
 
@@ -51,9 +51,8 @@ def _after_document(*, instance: Document, **_: Any) -> None:
     leftover_files.leave([instance.file.name] if instance.file.name else [])
 
 
-def _before_person(*, instance: User, **_: Any) -> None:
-    keys = UserSession.objects.filter(user=instance).values_list("session_key", flat=True)
-    Session.objects.filter(session_key__in=list(keys)).delete()
+def _after_session(*, instance: UserSession, **_: Any) -> None:
+    Session.objects.filter(session_key=instance.session_key).delete()
 
 
 def _after_person(*, instance: User, **_: Any) -> None:
