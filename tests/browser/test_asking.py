@@ -134,3 +134,37 @@ def test_view_follows_unless_the_reader_scrolled_up(alice: ChatPage) -> None:
     expect(to_end).to_be_hidden()
     alice.expect_answered(2)
     expect(alice.answer_text()).to_be_in_viewport()
+
+
+def test_a_long_answer_grows_at_its_end_alone_and_looks_as_if_it_were_one_text(
+    alice: ChatPage,
+) -> None:
+    lines = "\n".join(f"{number:03}" + "x" * 97 + "\n" * (number % 3) for number in range(35))
+    alice.ask(f"repeat slowly\n{lines}")
+    chunks = alice.answer_text().locator(".live-chunk")
+    expect(chunks.nth(1)).to_be_attached()
+    alice.page.evaluate(
+        """() => {
+            window.changes = 0;
+            const first = document.querySelector(".live-chunk");
+            const observer = new MutationObserver((records) => (window.changes += records.length));
+            observer.observe(first, { childList: true, characterData: true, subtree: true });
+        }"""
+    )
+    expect(chunks.nth(2)).to_be_attached()
+    assert alice.page.evaluate("() => window.changes") == 0
+    chunked, plain = alice.answer_text().evaluate(
+        """(body) => {
+            const [chunked, plain] = [body.cloneNode(true), body.cloneNode(true)];
+            for (const chunk of chunked.children) chunk.style.contentVisibility = "visible";
+            plain.textContent = chunked.textContent;
+            body.parentElement.append(chunked, plain);
+            const heights = [chunked, plain].map((copy) => copy.getBoundingClientRect().height);
+            for (const copy of [chunked, plain]) copy.remove();
+            return heights;
+        }"""
+    )
+    assert chunked == plain
+    alice.reload()
+    alice.expect_answered()
+    expect(alice.answer_text()).to_contain_text("034xxx")

@@ -1,6 +1,10 @@
 /**
- * The text of an answer while it is written. Owns what stands in the answer's body until then.
+ * The text of an answer while it is written, in chunks that end at line ends: only the last one is laid
+ * out anew when it grows, and a browser may leave out those out of sight. Owns what stands in the
+ * answer's body until its end; joined, the chunks are the text to the letter.
  */
+
+export const CHUNK_CHARS = 1000;
 
 /**
  * Append what is new instead of writing the whole text: a selection in it survives, and a long
@@ -9,13 +13,60 @@
  * @param {string} text
  */
 export function growText(body, text) {
-  const node = body.firstChild;
   const shown = body.textContent ?? "";
   // What the server drew on a reload can be ahead of what has come over the socket.
   if (shown.length >= text.length && shown.startsWith(text)) return;
-  if (node instanceof Text && body.childNodes.length === 1 && text.startsWith(node.data)) {
-    node.appendData(text.slice(node.length));
+  const open = openChunk(body);
+  if (open && text.startsWith(shown)) {
+    const [more, ...chunks] = cut(open.data, text.slice(shown.length));
+    open.appendData(more);
+    addChunks(body, chunks);
   } else {
-    body.textContent = text;
+    body.replaceChildren();
+    addChunks(body, cut("", text));
   }
+}
+
+/**
+ * Cut new text where chunks end: behind a line end, once a chunk is long enough. The next one begins
+ * with its first character, so that the end of the text is always within the last chunk.
+ * @param {string} open the last chunk so far
+ * @param {string} added
+ * @returns {string[]} first what belongs to the open chunk, perhaps nothing
+ */
+export function cut(open, added) {
+  const parts = [""];
+  let size = open.length;
+  let isFull = size >= CHUNK_CHARS && open.endsWith("\n");
+  for (let rest = added; rest; ) {
+    if (isFull) {
+      parts.push("");
+      size = 0;
+    }
+    const lineEnd = rest.indexOf("\n", Math.max(0, CHUNK_CHARS - 1 - size)) + 1;
+    const part = rest.slice(0, lineEnd || rest.length);
+    parts[parts.length - 1] += part;
+    size += part.length;
+    isFull = lineEnd > 0;
+    rest = rest.slice(part.length);
+  }
+  return parts;
+}
+
+/** @param {Element} body @param {string[]} texts */
+function addChunks(body, texts) {
+  for (const text of texts) {
+    const chunk = document.createElement("div");
+    chunk.className = "live-chunk";
+    chunk.append(text);
+    body.append(chunk);
+  }
+}
+
+/** The text of the last chunk; null where something else stands in the body. @param {Element} body */
+function openChunk(body) {
+  if (body.childElementCount !== body.childNodes.length) return null;
+  if (![...body.children].every(({ className }) => className === "live-chunk")) return null;
+  const open = body.lastElementChild?.firstChild;
+  return open instanceof Text ? open : null;
 }
