@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Max
 from django.utils.translation import gettext as _
 
 from chat.errors import ChatError, ErrorCode
@@ -137,7 +138,15 @@ def advance_after(reply_id: uuid.UUID) -> Reply | None:
 def advance_idle() -> list[Reply]:
     """Do as `advance` for all whose last reply has ended without it: 1 query if there is none."""
     writing = Reply.objects.open().values("message__conversation")
-    return [cut for run in _running().exclude(conversation__in=writing) if (cut := _advance(run))]
+    cut_replies = []
+    for run in _running().exclude(conversation__in=writing):
+        try:
+            cut = _advance(run)
+        except Exception:  # of one run, such as a file out of reach: the others go on
+            log.exception("run %s: could not be carried on; trying again", run.pk)
+        else:
+            cut_replies += [cut] if cut is not None else []
+    return cut_replies
 
 
 def pages(run: DocumentRun) -> list[PageStatus]:
@@ -187,7 +196,8 @@ def _running() -> DocumentRunQuerySet:
 
 
 def _append(run: DocumentRun, numbers: Sequence[int]) -> None:
-    first = run.pages.count()
+    last = run.pages.aggregate(last=Max("position"))["last"]
+    first = 0 if last is None else last + 1
     RunPage.objects.bulk_create(
         RunPage(run=run, position=position, number=number)
         for position, number in enumerate(numbers, start=first)

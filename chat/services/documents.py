@@ -51,7 +51,7 @@ def page_images(owner: User, document: Document, numbers: Sequence[int]) -> list
 
     Raises:
         ChatError: document_not_found for a page that is not there or a file that is gone,
-            document_unreadable for one that cannot be drawn.
+            document_unreadable for one that cannot be drawn, quota_exceeded.
     """
     check_pages(document, numbers)
     return [_page_image(owner, document, number) for number in numbers]
@@ -61,7 +61,7 @@ def page_thumbnail(document: Document, number: int) -> bytes:
     """Draw one page small, a WebP of at most `VL_THUMBNAIL_PX`; it is not kept.
 
     Raises:
-        ChatError: as `page_images`.
+        ChatError: document_not_found or document_unreadable, as `page_images`.
     """
     check_pages(document, [number])
     max_pixels = settings.VL_THUMBNAIL_PX**2

@@ -284,6 +284,29 @@ def test_the_sweep_carries_on_what_a_lost_worker_left(run: DocumentRun) -> None:
     assert states(run) == ["done", "running", "waiting"]
 
 
+def test_a_run_that_cannot_be_carried_on_holds_up_no_other(
+    alice: User, document: Document, run: DocumentRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end_reply(open_reply(), "words")
+    other = document_runs.start(alice, document, [2, 1], text="")
+    end_reply(open_reply(), "words")
+    draw = documents.page_images
+
+    def fail_for_second(owner: User, drawn: Document, numbers: list[int]) -> object:
+        if numbers == [2]:
+            raise OSError("the storage is out of reach")
+        return draw(owner, drawn, numbers)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(documents, "page_images", fail_for_second)
+        document_runs.advance_idle()
+        assert states(run) == ["done", "waiting", "waiting"]
+        assert states(other) == ["running", "done"]
+
+    document_runs.advance_idle()
+    assert states(run) == ["done", "running", "waiting"]
+
+
 def test_the_sweep_leaves_alone_what_is_being_answered(run: DocumentRun) -> None:
     row_of(open_reply().pk).update(**RUNNING, lease_until=run.created_at)
 
