@@ -9,6 +9,11 @@ urlpatterns = [
     path("", pages.home, name="home"),
     path("c/<uuid:conversation_id>/", pages.conversation, name="conversation"),
     path("c/<uuid:conversation_id>/messages/<uuid:message_id>/", fragments.message, name="message"),
+    path(
+        "c/<uuid:conversation_id>/messages/<uuid:message_id>/earlier/",
+        fragments.earlier_messages,
+        name="earlier",
+    ),
     path("conversations/", fragments.conversation_list, name="conversations"),
     path("accounts/", account.overview, name="account"),
     path("accounts/sessions/", account.sessions, name="sessions"),

@@ -1,4 +1,4 @@
-"""Pieces of the page that it loads later: one message, the conversation list."""
+"""Pieces of the page that it loads later: messages, the conversation list."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chat import access
 from chat.services import conversations
 from chat.views.guard import page
 from chat.views.sidebar import sidebar_page
-from chat.views.transcript import MessageCard
+from chat.views.transcript import MessageCard, stretch
 
 
 @page
@@ -24,6 +24,19 @@ def message(
         raise Http404
     siblings = conversations.sibling_ids(shown.conversation)[shown.pk]
     return render(request, "chat/_message.html", {"message": MessageCard.of(shown, siblings)})
+
+
+@page
+def earlier_messages(
+    request: HttpRequest, conversation_id: uuid.UUID, message_id: uuid.UUID
+) -> HttpResponse:
+    """Render what stands before a message on its branch: the last of it."""
+    known = access.message_for(request.user, message_id)
+    if known.conversation_id != conversation_id:
+        raise Http404
+    branch = conversations.branch_to(known.conversation, leaf_id=known.parent_id)
+    before = stretch(branch, conversations.sibling_ids(known.conversation))
+    return render(request, "chat/_earlier.html", {"transcript": before})
 
 
 @page

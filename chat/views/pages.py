@@ -19,7 +19,7 @@ from chat.views.guard import page
 from chat.views.options_form import detail_choices, number_options, options_data
 from chat.views.page_texts import example_questions, page_texts
 from chat.views.sidebar import ConversationCard, sidebar_page
-from chat.views.transcript import MessageCard, blank_cards, cards
+from chat.views.transcript import Stretch, blank_cards, stretch
 
 STYLESHEETS = tuple(
     f"chat/css/{name}.css"
@@ -57,7 +57,7 @@ MODULES = tuple(
 @page
 def home(request: HttpRequest) -> HttpResponse:
     """Show the page for a new conversation."""
-    return _chat(request, conversation=None, messages=[])
+    return _chat(request, conversation=None, transcript=Stretch())
 
 
 @page
@@ -70,8 +70,8 @@ def conversation(request: HttpRequest, conversation_id: uuid.UUID) -> HttpRespon
     if sought is not None and sought not in branch:
         conversations.show(shown, sought)
         branch = conversations.shown_branch(shown)
-    messages = cards(branch, conversations.sibling_ids(shown), sought=sought)
-    return _chat(request, conversation=shown, messages=messages)
+    shown_end = stretch(branch, conversations.sibling_ids(shown), sought=sought)
+    return _chat(request, conversation=shown, transcript=shown_end)
 
 
 def _sought_message(request: HttpRequest, conversation: Conversation) -> Message | None:
@@ -84,11 +84,11 @@ def _sought_message(request: HttpRequest, conversation: Conversation) -> Message
 
 
 def _chat(
-    request: HttpRequest, *, conversation: Conversation | None, messages: list[MessageCard]
+    request: HttpRequest, *, conversation: Conversation | None, transcript: Stretch
 ) -> HttpResponse:
     context = {
         "conversation": conversation,
-        "messages_shown": messages,
+        "transcript": transcript,
         "sidebar": sidebar_page(request.user),
         "blank_conversation": ConversationCard(),
         "page_data": _page_data(request, conversation),

@@ -18,11 +18,14 @@ from chat.rendering import render
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from django.utils.safestring import SafeString
 
     from chat.models import Feedback, Image, RunPage
+
+STRETCH_MESSAGES = 24  # more than a large screen shows
+BEFORE_SOUGHT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,17 +215,38 @@ def end_notes() -> dict[str, str]:
     }
 
 
-def cards(
-    messages: Iterable[Message],
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """The end of a branch, and what stands before it."""
+
+    messages: tuple[MessageCard, ...] = ()
+    before: str = ""  # the message before which others stand; empty: none do
+    earlier_picture_ids: tuple[str, ...] = ()  # of those others, in order
+
+
+def stretch(
+    branch: Sequence[Message],
     siblings: Mapping[uuid.UUID, Sequence[uuid.UUID]],
     *,
     sought: Message | None = None,
-) -> list[MessageCard]:
-    """Read the messages of a branch, in order; the page opens at the sought one."""
-    return [
-        MessageCard.of(message, siblings[message.pk], is_sought=message == sought)
-        for message in messages
-    ]
+) -> Stretch:
+    """Read the last messages of a branch, in order, at least from a little before the sought one.
+
+    A long conversation costs the page no more than a short one: what stands before is loaded
+    when somebody scrolls there.
+    """
+    start = max(0, len(branch) - STRETCH_MESSAGES)
+    if sought in branch:
+        start = min(start, max(0, branch.index(sought) - BEFORE_SOUGHT))
+    shown, earlier = branch[start:], branch[:start]
+    return Stretch(
+        tuple(
+            MessageCard.of(message, siblings[message.pk], is_sought=message == sought)
+            for message in shown
+        ),
+        str(shown[0].pk) if earlier else "",
+        tuple(str(image.pk) for message in earlier for image in message.images.all()),
+    )
 
 
 def blank_cards() -> dict[str, MessageCard]:

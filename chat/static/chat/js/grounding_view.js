@@ -7,7 +7,7 @@ import { find, on } from "./dom.js";
 import { GroundedFigure } from "./grounded_figure.js";
 import { GroundingParser } from "./grounding.js";
 import { highlight, rangeAt, rangesOf } from "./mark_text.js";
-import { picturesOfEach } from "./transcript_pictures.js";
+import { picturesUpTo } from "./transcript_pictures.js";
 
 /**
  * @typedef {import("./grounding.js").Mark} Mark
@@ -32,6 +32,7 @@ export class GroundingView {
   constructor(list, options) {
     this.#list = list;
     this.#options = options;
+    on(list, "earlier", () => this.drawAll());
     on(list, "pointermove", (event) => this.#pointed(event), { passive: true });
   }
 
@@ -134,6 +135,6 @@ export class GroundingView {
  */
 function picturesBefore(list, answer) {
   const messages = [...list.children];
-  const questions = picturesOfEach(messages.slice(0, messages.indexOf(answer)));
+  const questions = picturesUpTo(list, messages.slice(0, messages.indexOf(answer)));
   return { all: questions.flat(), asked: questions.findLast(({ length }) => length > 0)?.[0] };
 }

@@ -7,6 +7,7 @@ import { Conversation } from "./conversation.js";
 import { watchDrawer } from "./drawer.js";
 import { cookie, find, on, readData } from "./dom.js";
 import { watchFeedback } from "./feedback.js";
+import { watchHistory } from "./history.js";
 import { PageChooser } from "./page_chooser.js";
 import { closeWhenChosen } from "./page_head.js";
 import { RunBar } from "./run_bar.js";
@@ -26,6 +27,7 @@ watchFeedback(find("messages"), {
   csrfToken,
   toast,
 });
+watchHistory(find("scroller"), { url: `${page.urls.home}c/${page.conversation}/messages/`, toast });
 const conversation = new Conversation(page);
 new PageChooser(find("page-chooser"), { urls: page.urls, limits: page.limits, csrfToken });
 const runBar = document.querySelector("[data-run]");

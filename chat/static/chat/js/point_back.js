@@ -6,7 +6,7 @@
 import { find, onWithin } from "./dom.js";
 import { regionWords } from "./region.js";
 import { say } from "./texts.js";
-import { picturesOfEach } from "./transcript_pictures.js";
+import { picturesUpTo } from "./transcript_pictures.js";
 import { Viewer } from "./viewer.js";
 
 /**
@@ -18,7 +18,7 @@ import { Viewer } from "./viewer.js";
  */
 export function watchPictures(list, { answerer, insert, addPictures }) {
   const viewer = new Viewer(find("viewer"), {
-    pictures: () => picturesOfEach([...list.children]).flat(),
+    pictures: () => picturesUpTo(list, [...list.children]).flat(),
     onAsk: (region, picture) => insert(regionWords(region, picture, answerer())),
     onCrop: (cut) => addPictures([new File([cut], say("cut_name"), { type: cut.type })]),
   });
