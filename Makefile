@@ -18,7 +18,7 @@ VL_BENCH_DIR ?= data/bench
 KERNELS := $(wildcard inference/engine/kernels/src/*)
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-multi secrets test quick lint types scripts browser bench faults attack audit fix lock hashes clean
+.PHONY: help run run-multi secrets test quick lint types scripts browser bench bench-ui faults attack audit fix lock hashes clean
 
 help: ## Show the commands.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -93,6 +93,10 @@ attack: $(VENV)/.installed-test ## Attack it in full and print the figures: make
 	@tests/install_system_packages.sh chromium $(STORES)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.attack $(if $(SHARE),--share $(SHARE)) $(if $(SEED),--seed $(SEED)) \
 		$(if $(FOLDER),--folder $(FOLDER)) $(if $(ONLY),--only $(ONLY))
+
+bench-ui: $(VENV)/.installed-test tests/js/node_modules/.installed ## Measure the page in a browser: sizes, paint, long conversations, text, memory, axe.
+	@tests/install_system_packages.sh chromium
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench_ui $(if $(ONLY),--only $(ONLY))
 
 fix: $(VENV)/.installed-test ## Format, and mend what can be mended mechanically.
 	$(BIN)/ruff format --quiet $(SOURCES)

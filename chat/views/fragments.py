@@ -11,7 +11,7 @@ from chat import access
 from chat.services import conversations
 from chat.views.guard import page
 from chat.views.sidebar import sidebar_page
-from chat.views.transcript import MessageCard, stretch
+from chat.views.transcript import EARLIER_MESSAGES, MessageCard, stretch
 
 
 @page
@@ -35,7 +35,7 @@ def earlier_messages(
     if known.conversation_id != conversation_id:
         raise Http404
     branch = conversations.branch_to(known.conversation, leaf_id=known.parent_id)
-    before = stretch(branch, conversations.sibling_ids(known.conversation))
+    before = stretch(branch, conversations.sibling_ids(known.conversation), length=EARLIER_MESSAGES)
     return render(request, "chat/_earlier.html", {"transcript": before})
 
 

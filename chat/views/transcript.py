@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from chat.models import Feedback, Image, RunPage
 
 STRETCH_MESSAGES = 24  # more than a large screen shows
+EARLIER_MESSAGES = 12  # loaded at once while somebody scrolls: few, so that it does not falter
 BEFORE_SOUGHT = 2
 
 
@@ -186,7 +187,7 @@ class MessageCard:
             id=str(message.pk),
             parent=str(message.parent_id or ""),
             text=message.text,
-            pictures=tuple(PictureCard.of(image) for image in message.images.all()),
+            pictures=tuple(PictureCard.of(image) for image in message.images_in_order()),
             answer=AnswerCard.of(reply) if reply else AnswerCard(),
             siblings=Siblings.of(message.pk, siblings),
             page=_page_of(message),
@@ -229,13 +230,14 @@ def stretch(
     siblings: Mapping[uuid.UUID, Sequence[uuid.UUID]],
     *,
     sought: Message | None = None,
+    length: int = STRETCH_MESSAGES,
 ) -> Stretch:
     """Read the last messages of a branch, in order, at least from a little before the sought one.
 
     A long conversation costs the page no more than a short one: what stands before is loaded
     when somebody scrolls there.
     """
-    start = max(0, len(branch) - STRETCH_MESSAGES)
+    start = max(0, len(branch) - length)
     if sought in branch:
         start = min(start, max(0, branch.index(sought) - BEFORE_SOUGHT))
     shown, earlier = branch[start:], branch[:start]
@@ -245,7 +247,7 @@ def stretch(
             for message in shown
         ),
         str(shown[0].pk) if earlier else "",
-        tuple(str(image.pk) for message in earlier for image in message.images.all()),
+        tuple(str(image.pk) for message in earlier for image in message.images_in_order()),
     )
 
 

@@ -6,6 +6,7 @@ Run as a program, with the settings in the environment. A question that contains
 - `where` is answered with two boxes and a point, in JSON, `which` with a box in Picture 2;
 - `many conversations` gives the newest account 3,000 old ones;
 - `repeat` (its first word) is answered with all that follows it;
+- `a long conversation` gives the newest account one of 500 messages with 50 pictures;
 - `fail` ends in an error after a few words;
 - `la la` is answered with nothing but `la`, until the presence penalty is 2;
 - `instructions` is answered with the system prompt and the temperature;
@@ -30,6 +31,8 @@ from inference.errors import ErrorCode, InferenceError
 from inference.requests import GenerationRequest, Role, Stage
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from inference.backends.base import Cancellation
 
 SLOW_TOKENS = 60
@@ -37,6 +40,9 @@ REPEAT = "repeat "
 MANY = 3000
 LOOP_TOKENS = 200
 HIGHEST_PENALTY = 2
+LONG_TURNS = 250
+LONG_PICTURES = 50
+PARAGRAPH = "The picture shows a red circle on white. It is in the middle, and round. " * 6
 EVERYTHING = """There are **three shapes** in the picture:
 
 | Place | Shape | Colour |
@@ -111,6 +117,25 @@ def keep_many() -> str:
     return f"Here are {MANY} conversations."
 
 
+def keep_long() -> str:
+    """Give the person who came last a conversation of many turns; say which it is."""
+    from django.contrib.auth import get_user_model
+
+    from tests.chat.factories import a_picture, a_turn, end_reply
+
+    person = get_user_model().objects.latest("pk")
+    conversation_id = None
+    for number in range(LONG_TURNS):
+        with_picture = number % (LONG_TURNS // LONG_PICTURES) == 0
+        pictures = [a_picture(person, color=(number, 40, 40)).pk] if with_picture else []
+        turn = a_turn(
+            person, f"Question {number}?", conversation_id=conversation_id, image_ids=pictures
+        )
+        end_reply(turn.reply, EVERYTHING if number % 5 == 4 else PARAGRAPH, model="scripted")
+        conversation_id = turn.conversation.pk
+    return f"It is {conversation_id}."
+
+
 def _fail(_request: GenerationRequest) -> str:
     raise InferenceError(ErrorCode.OUT_OF_MEMORY, "There is not enough memory.")
 
@@ -133,6 +158,7 @@ def _words(first: int) -> str:
 # By a word of the question; the first that is found counts.
 ANSWERS: dict[str, Callable[[GenerationRequest], str]] = {
     "many conversations": lambda _: keep_many(),
+    "a long conversation": lambda _: keep_long(),
     "fail": _fail,
     "which": lambda _: 'In Picture 2: {"bbox_2d": [0, 0, 500, 1000]}',
     "where": lambda _: WHERE + _words(0),
@@ -141,6 +167,8 @@ ANSWERS: dict[str, Callable[[GenerationRequest], str]] = {
     "instructions": _tell_options,
     "slowly": lambda _: _words(1) + ".",
 }
+
+
 describe = scripted.describe_request
 
 

@@ -16,6 +16,7 @@ from tests.chat.factories import a_picture, a_turn, end_reply
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
+    from pytest_django.fixtures import DjangoAssertNumQueries
 
     from chat.models import Conversation, Message
 
@@ -63,11 +64,21 @@ def test_the_page_shows_the_end_and_names_what_stands_before(
     messages = branch(long)
     page = get(alice, "conversation", long.pk)
     first = messages[-STRETCH_MESSAGES]
-    picture = messages[0].images.get()
+    picture = messages[0].images_in_order()[0]
 
     assert shown(page) == [str(message.pk) for message in messages[-STRETCH_MESSAGES:]]
     assert f'data-earlier="{first.pk}">' in page.content.decode()
     assert f'data-earlier-pictures="{picture.pk}"' in page.content.decode()
+
+
+def test_a_long_conversation_costs_no_more_queries_than_a_short_one(
+    alice: User, long: Conversation, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    client = Client()
+    client.force_login(alice)
+    # session, person, conversation, messages, pictures, siblings, list: count and cards
+    with django_assert_max_num_queries(9):
+        client.get(reverse("chat:conversation", args=[long.pk]))
 
 
 def test_what_stands_before_comes_piece_by_piece_until_nothing_does(
@@ -77,9 +88,10 @@ def test_what_stands_before_comes_piece_by_piece_until_nothing_does(
     piece = get(alice, "earlier", long.pk, messages[-STRETCH_MESSAGES].pk)
     start = get(alice, "earlier", long.pk, messages[3].pk)
 
-    assert shown(piece) == [str(message.pk) for message in messages[:STRETCH_MESSAGES]]
-    assert 'data-earlier=""' in piece.content.decode()
+    assert shown(piece) == [str(message.pk) for message in messages[12:24]]
+    assert f'data-earlier="{messages[12].pk}"' in piece.content.decode()
     assert shown(start) == [str(message.pk) for message in messages[:3]]
+    assert 'data-earlier=""' in start.content.decode()
 
 
 def test_a_short_conversation_has_nothing_before(alice: User) -> None:

@@ -32,13 +32,13 @@ export class GroundingView {
   constructor(list, options) {
     this.#list = list;
     this.#options = options;
-    on(list, "earlier", () => this.drawAll());
+    on(list, "earlier", (event) => this.drawAll(event.detail));
     on(list, "pointermove", (event) => this.#pointed(event), { passive: true });
   }
 
-  /** Draw what all answers of the transcript point at. */
-  drawAll() {
-    for (const answer of this.#list.querySelectorAll('[data-role="assistant"]')) this.draw(answer);
+  /** Draw what answers point at. @param {Iterable<any>} [messages] by default all of the transcript */
+  drawAll(messages = this.#list.children) {
+    for (const message of messages) if (message.dataset.role === "assistant") this.draw(message);
   }
 
   /** Draw what is new in an answer. @param {any} answer its element, null where there is none */

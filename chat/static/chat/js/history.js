@@ -1,6 +1,7 @@
 /**
  * Brings the earlier messages of a long conversation into the page when somebody scrolls there.
- * Owns the button above the first message; tells the rest by an `earlier` event on the list.
+ * Owns the button above the first message; tells the rest by an `earlier` event on the list,
+ * with their elements.
  */
 
 import { finishBody } from "./answer_view.js";
@@ -10,7 +11,7 @@ import { elementFrom } from "./html.js";
 import { say } from "./texts.js";
 import { tookEarlier } from "./transcript_pictures.js";
 
-const NEAR_PX = 900;
+const NEAR_PX = 1500;
 
 /**
  * Watch the way up.
@@ -49,7 +50,7 @@ export function watchHistory(scroller, { url, toast }) {
     tookEarlier(list, added);
     button.dataset.earlier = stretch.dataset.earlier;
     button.hidden = !stretch.dataset.earlier;
-    list.dispatchEvent(new CustomEvent("earlier"));
+    list.dispatchEvent(new CustomEvent("earlier", { detail: added }));
     scroller.scrollTop = top + scroller.scrollHeight - height;
     scroller.style.overflowAnchor = "";
   }
