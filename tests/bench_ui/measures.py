@@ -157,6 +157,8 @@ def text(bench: Bench, pieces: int = 600, per_s: float = 60) -> Figure:
     chat.page.evaluate(scripts.SHOWN)
     chat.ask("What is this?")
     chat.page.wait_for_selector('[data-messages] [data-role="user"][data-message]')
+    while not replies:
+        chat.page.wait_for_timeout(20)  # lets the socket's frames in
     offset, began = 0, time.monotonic()
     for number in range(pieces):
         chat.page.wait_for_timeout(max(0, began + number / per_s - time.monotonic()) * 1000)
