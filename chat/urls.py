@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from chat.views import account, fragments, pages
+from chat.views import account, fragments, pages, pwa
 
 app_name = "chat"
 urlpatterns = [
@@ -14,6 +14,9 @@ urlpatterns = [
         fragments.earlier_messages,
         name="earlier",
     ),
+    path("manifest.webmanifest", pwa.manifest, name="manifest"),
+    path("sw.js", pwa.service_worker, name="service_worker"),
+    path("offline/", pwa.offline, name="offline"),
     path("conversations/", fragments.conversation_list, name="conversations"),
     path("accounts/", account.overview, name="account"),
     path("accounts/sessions/", account.sessions, name="sessions"),

@@ -58,6 +58,7 @@ CONTENT_SECURITY_POLICY = {
             *(url.replace("http", "ws", 1) for url in VL_ORIGINS if "[" not in url),
         ],
         "manifest-src": [SELF],
+        "worker-src": [SELF],
         "form-action": [SELF],
         "base-uri": [NONE],
         "frame-ancestors": [NONE],

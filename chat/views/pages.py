@@ -9,6 +9,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.crypto import salted_hmac
 
 from chat import access, export
 from chat.errors import ChatError
@@ -35,6 +36,7 @@ STYLESHEETS = tuple(
         "dialogs",
         "options",
         "viewer",
+        "print",
         "page_chooser",
         "run",
     )
@@ -102,7 +104,10 @@ def _chat(
         "number_options": number_options(),
         **blank_cards(),
     }
-    return render(request, "chat/chat.html", context)
+    response = render(request, "chat/chat.html", context)
+    # Whose page it is, for the service worker, which keeps nobody's pages for somebody else.
+    response["X-VL-Person"] = salted_hmac("chat.views.pages", str(request.user.pk)).hexdigest()
+    return response
 
 
 def _page_data(request: HttpRequest, conversation: Conversation | None) -> dict[str, Any]:

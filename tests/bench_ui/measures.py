@@ -80,8 +80,10 @@ def start(bench: Bench, runs: int = 5) -> Figure:
         context = bench.again(chat.page.context)
         page = context.new_page()
         page.goto(f"{bench.server.url}/")
-        page.wait_for_function("performance.getEntriesByName('vl-usable').length > 0")
-        page.wait_for_function("performance.getEntriesByName('first-contentful-paint').length > 0")
+        page.wait_for_function("() => performance.getEntriesByName('vl-usable').length > 0")
+        page.wait_for_function(
+            "() => performance.getEntriesByName('first-contentful-paint').length > 0"
+        )
         times.append(page.evaluate(scripts.START))
         context.close()
     chat.page.context.close()
@@ -110,7 +112,7 @@ def long_conversation(bench: Bench, runs: int = 3) -> Figure:
         page = context.new_page()
         page.add_init_script(scripts.READABLE + scripts.LONG_TASKS)
         page.goto(f"{bench.server.url}/c/{found.group()}/")
-        page.wait_for_function("window.readableMs !== undefined")
+        page.wait_for_function("() => window.readableMs !== undefined")
         readable.append(page.evaluate("window.readableMs"))
         nodes.append(page.evaluate("document.querySelectorAll('*').length"))
         page.wait_for_selector('[data-connection][data-state="connected"]')

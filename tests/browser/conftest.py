@@ -126,7 +126,13 @@ def new_context(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
 
     def make(**options: object) -> BrowserContext:
         context = browser.new_context(
-            **{"viewport": DESKTOP, "locale": "en-GB", "reduced_motion": "reduce", **options}  # type: ignore[arg-type]
+            **{
+                "viewport": DESKTOP,
+                "locale": "en-GB",
+                "reduced_motion": "reduce",
+                "service_workers": "block",
+                **options,
+            }  # type: ignore[arg-type]
         )
         context.set_default_timeout(15_000)
         contexts.append(context)

@@ -124,3 +124,23 @@ def test_own_account_pages_share_the_card(path: str, alice: ChatPage) -> None:
     alice.page.goto(f"{alice.url}/accounts/{path}/")
     expect(alice.page.locator(".card h1")).to_be_visible()
     alice.shot(f"account-{path.replace('/', '-')}")
+
+
+def test_paper_shows_what_was_said_and_nothing_to_press(alice: ChatPage) -> None:
+    alice.choose_pictures(("circle.png", red_circle(), "image/png"))
+    alice.expect_uploaded()
+    alice.ask("Tell me everything.")
+    alice.expect_answered()
+    alice.page.emulate_media(media="print")
+    alice.page.set_viewport_size({"width": 794, "height": 1123})  # A4
+    expect(alice.answer_text()).to_be_visible()
+    expect(alice.page.get_by_role("heading", name="Tell me everything.")).to_be_visible()
+    for hidden in (
+        "#sidebar",
+        "[data-composer-area]",
+        "[data-answer-footer]",
+        "[data-export-menu]",
+    ):
+        expect(alice.page.locator(hidden).last).to_be_hidden()
+    expect(alice.page.locator("main button:visible")).to_have_count(1)  # the picture
+    alice.shot("paper")

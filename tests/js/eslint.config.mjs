@@ -3,7 +3,7 @@
 import js from "@eslint/js";
 
 const BROWSER = ["document", "window", "location", "history", "navigator", "localStorage",
-  "performance", "matchMedia", "CSS", "Text", "Element", "HTMLElement", "MutationObserver", "ResizeObserver", "IntersectionObserver",
+  "performance", "matchMedia", "CSS", "Text", "Element", "HTMLElement", "MutationObserver", "ResizeObserver", "IntersectionObserver", "Notification", "isSecureContext", "caches",
   "XMLHttpRequest", "WebSocket", "EventSource", "CustomEvent", "Highlight", "NodeFilter", "sessionStorage",
   "Blob", "ClipboardItem", "XMLSerializer", "Option", "HTMLInputElement"];
 const EVERYWHERE = ["globalThis", "console", "setTimeout", "clearTimeout", "URL",
@@ -49,6 +49,7 @@ export default [
     rules: { "no-restricted-syntax": "off" },
   },
   { files: PURE, rules: { "no-restricted-globals": ["error", ...BROWSER] } },
+  { files: ["**/service_worker.js"], languageOptions: { sourceType: "script", globals: readonly(["self", "Response", "Request"]) } },
   { files: ["**/theme_boot.js"], languageOptions: { sourceType: "script" } },
   { files: ["**/tests/js/**"], rules: { "max-lines-per-function": "off", complexity: "off" } },
 ];

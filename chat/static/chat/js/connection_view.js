@@ -2,6 +2,7 @@
  * Shows whether the page is connected, and who answers. Owns the top bar's state and the banner.
  */
 
+import { forgetKept } from "./app.js";
 import { find, setText } from "./dom.js";
 import { bannerOf } from "./stage_text.js";
 import { say } from "./texts.js";
@@ -25,6 +26,7 @@ export class ConnectionView {
   /** @param {SocketState} state */
   showState(state) {
     this.#state = state;
+    if (state === "signed-out") forgetKept();
     this.#connection.dataset.state = state;
     setText(find("connection-text", this.#connection), say(state.replace("-", "_")));
     this.#drawBanner();

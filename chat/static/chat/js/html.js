@@ -3,10 +3,16 @@
  * page. What it is given was rendered and sanitised by the server.
  */
 
-/** @type {{createHTML(html: string): any}} */
+const WORKER = "/sw.js";
+
+/** @type {{createHTML(html: string): any, createScriptURL(url: string): any}} */
 const policy = /** @type {any} */ (globalThis).trustedTypes?.createPolicy("chat", {
   createHTML: (/** @type {string} */ html) => html,
-}) ?? { createHTML: (html) => html };
+  createScriptURL: (/** @type {string} */ url) => {
+    if (url !== WORKER) throw new TypeError(`${url} is no script of this page.`);
+    return url;
+  },
+}) ?? { createHTML: (html) => html, createScriptURL: (url) => url };
 
 /**
  * Replace an element's content by HTML from the server.
@@ -15,6 +21,11 @@ const policy = /** @type {any} */ (globalThis).trustedTypes?.createPolicy("chat"
  */
 export function placeHtml(element, html) {
   element.innerHTML = policy.createHTML(html);
+}
+
+/** The one script that may be loaded by its address: the service worker. @returns {any} */
+export function workerAddress() {
+  return policy.createScriptURL(WORKER);
 }
 
 /**

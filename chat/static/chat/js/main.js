@@ -3,6 +3,7 @@
  * Owns the pieces' lives; decides nothing that a part can decide.
  */
 
+import { startApp } from "./app.js";
 import { Conversation } from "./conversation.js";
 import { watchDrawer } from "./drawer.js";
 import { cookie, find, on, readData } from "./dom.js";
@@ -36,6 +37,8 @@ if (runBar instanceof HTMLElement) {
 }
 watchShortcuts(conversation);
 conversation.start();
+if (!navigator.onLine) conversation.setOnline(false); // kept for reading without a network
+startApp();
 performance.mark("vl-usable"); // what `make bench-ui` measures
 
 on(window, "online", () => conversation.setOnline(true));

@@ -7,6 +7,7 @@ import { change, loadFragment } from "./api.js";
 import { watchCardActions } from "./card_actions.js";
 import { CardList } from "./card_list.js";
 import { find, on, setText } from "./dom.js";
+import { Notices } from "./notices.js";
 import { say } from "./texts.js";
 
 const SEARCH_AFTER_MS = 200;
@@ -16,6 +17,7 @@ export class Sidebar {
   #root;
   #options;
   #list;
+  #notices;
   #timer = 0;
   #refresh = 0;
   #isArchive = false;
@@ -29,6 +31,7 @@ export class Sidebar {
   constructor(root, options) {
     this.#root = root;
     this.#options = options;
+    this.#notices = new Notices(options.urls.home);
     this.#list = new CardList(find("conversations", root), {
       home: options.urls.home,
       load: (page) => this.#load({ page }, this.#search.signal),
@@ -50,6 +53,7 @@ export class Sidebar {
 
   /** Take a `conversation` frame in. @param {import("./protocol.js").Frame} frame */
   apply(frame) {
+    this.#notices.hear(frame);
     const card = this.#list.card(frame.conversation);
     if (frame.is_deleted) {
       if (card) this.#list.remove(card);

@@ -9,7 +9,8 @@ import { cloneTemplate, find, on, setText } from "./dom.js";
 const KEY = "vl.undo";
 const OFFERED_MS = 15_000;
 
-/** @typedef {{text: string, conversation?: string}} Offer */
+/** @typedef {{text: string, conversation?: string, action?: string}} Offer `action` is what the button
+ *   says, where it does not undo */
 
 /** Ends the offer that stands. */
 let withdraw = () => {};
@@ -24,6 +25,10 @@ export function offerUndo(offer, undo, shownMs = OFFERED_MS) {
   withdraw();
   const note = cloneTemplate("undo");
   setText(find("undo-text", note), offer.text);
+  if (offer.action) {
+    setText(find("undo", note), offer.action);
+    find("undo", note).removeAttribute("title");
+  }
   remember(offer.conversation ? { ...offer, until: Date.now() + shownMs } : null);
   const end = () => {
     clearTimeout(timer);
@@ -47,7 +52,7 @@ export function offerUndo(offer, undo, shownMs = OFFERED_MS) {
     on(note, "pointerleave", goOn),
     on(note, "focusout", goOn),
     on(document, "keydown", (event) => {
-      if (event.key !== "z" || !(event.ctrlKey || event.metaKey) || isTyping(event.target)) return;
+      if (offer.action || event.key !== "z" || !(event.ctrlKey || event.metaKey) || isTyping(event.target)) return;
       event.preventDefault();
       take();
     }),
