@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-import rjsmin
+import rjsmin  # type: ignore[import-untyped]
 from django.contrib.staticfiles.storage import HashedFilesMixin
 from django.core.files.base import ContentFile
 from servestatic.storage import CompressedManifestStaticFilesStorage

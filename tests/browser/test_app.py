@@ -84,7 +84,7 @@ def test_what_is_kept_goes_when_the_session_is_over_and_when_somebody_else_comes
         }"""
     )
     bob = person(server)
-    context.add_cookies(bob.page.context.cookies())
+    context.add_cookies(bob.page.context.cookies())  # type: ignore[arg-type]
     page.goto(f"{alice.url}/")
     alice.expect_connected()
     page.wait_for_function(f"async () => (await ({KEPT})()).join() === '/,/person'")
