@@ -21,7 +21,8 @@ COPY vlsite vlsite
 COPY chat chat
 # With the compiled kernels, which the sources do not have.
 COPY --from=build /opt/venv/lib/python3.11/site-packages/inference inference
-ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 VL_DATA_DIR=/data VL_HOST=0.0.0.0 HF_HOME=/data/hub
+# Inside a container the port is open to whom it is published, and there are no other users.
+ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 VL_DATA_DIR=/data VL_HOST=0.0.0.0 VL_ACCEPTED_RISKS=open_port,readable_data HF_HOME=/data/hub
 USER vlsite
 VOLUME /data
 EXPOSE 8000

@@ -12,6 +12,9 @@ import uuid
 from typing import Any, TypeAlias
 
 MAX_OFFSET = 2**31 - 1
+MAX_DEPTH = 64  # of lists and objects within each other; a ping's value may have 32
+# A whole string, whatever brackets are in it, or one bracket.
+_STRUCTURE = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
 
 Json: TypeAlias = "dict[str, Any]"
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -34,15 +37,34 @@ def decode(text: str) -> Json:
     """Read a JSON object that can also be written again.
 
     Raises:
-        FrameError: it is something else.
+        FrameError: it is something else, or nested deeper than `MAX_DEPTH`.
     """
+    check_depth(text)
     try:
         frame = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise FrameError("it is not JSON") from error
     if not isinstance(frame, dict):
         raise FrameError("it is not a JSON object")
     return frame
+
+
+def check_depth(text: str) -> None:
+    """Refuse what Python's reader would follow down until its stack ends; linear in the text.
+
+    Raises:
+        FrameError: lists and objects lie deeper than `MAX_DEPTH` within each other.
+    """
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return  # nearly all there is
+    depth = 0
+    for found in _STRUCTURE.finditer(text):
+        if found[0] in "[{":
+            depth += 1
+        elif found[0] in "]}":
+            depth -= 1
+        if depth > MAX_DEPTH:
+            raise FrameError(f"it is nested deeper than {MAX_DEPTH} levels")
 
 
 def _refuse_constant(name: str) -> None:

@@ -25,6 +25,7 @@ NETWORK_WORDS: dict[str, tuple[str, ...]] = {
     "loopback": LOOPBACK,
     "private": (*LOOPBACK, "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"),
 }
+SECRET_FILES: dict[str, Path] = {}  # those that were read, by the secret's name
 TRUE = ("1", "true", "yes", "on")
 FALSE = ("0", "false", "no", "off")
 
@@ -102,14 +103,14 @@ def choice(name: str, default: str, allowed: Sequence[str]) -> str:
 
 
 def folder(name: str, default: Path) -> Path:
-    """Read a folder, made when missing; relative ones count from the working folder.
+    """Read a folder, made when missing for its owner to list; relative: from the working folder.
 
     Raises:
         ImproperlyConfigured: it cannot be made, or is not a folder.
     """
     path = Path(text(name, str(default))).expanduser().absolute()
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        path.mkdir(mode=0o711, parents=True, exist_ok=True)  # PostgreSQL's user passes through
     except OSError as error:
         raise _wrong(name, str(path), f"a folder that can be made ({error})") from error
     return path
@@ -173,6 +174,7 @@ def secret(name: str) -> str:
         raise ImproperlyConfigured(f"Set {name} or {name}_FILE, not both.")
     if not file_name:
         return direct
+    SECRET_FILES[name] = Path(file_name)
     try:
         return Path(file_name).read_text(encoding="utf-8").strip()
     except OSError as error:
@@ -193,10 +195,16 @@ def kept_secret(name: str, path: Path) -> str:
             file.write(secrets.token_urlsafe(50))
     except FileExistsError:
         pass
+    SECRET_FILES[name] = path
     kept = path.read_text(encoding="ascii").strip()
     if not kept:  # a process that died, or is just about to write
         raise ImproperlyConfigured(f"{path} is empty. Delete it, and a new secret is made.")
     return kept
+
+
+def keep_private(path: Path) -> None:
+    """Make the file when it is missing, readable by this user alone."""
+    path.touch(mode=0o600, exist_ok=True)
 
 
 def _open_private(path: str, flags: int) -> int:

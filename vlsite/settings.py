@@ -43,6 +43,7 @@ INSTALLED_APPS = [
     "chat",
 ]
 MIDDLEWARE = [
+    "vlsite.response_headers.ResponseHeaders",
     "django.middleware.security.SecurityMiddleware",
     "servestatic.middleware.ServeStaticMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -52,7 +53,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "vlsite.response_headers.ContentPolicy",
     "allauth.account.middleware.AccountMiddleware",
     "vlsite.activity.session_activity",
     "vlsite.error_pages.ClosedWithoutCache",
@@ -82,6 +83,8 @@ REDIS_URL = env.secret("REDIS_URL")
 _database_url = env.secret("DATABASE_URL") or f"sqlite:///{VL_DATA_DIR / 'db.sqlite3'}"
 DATABASES: dict[str, Any] = {"default": dj_database_url.parse(_database_url)}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # SQLite gives its other files the rights of this one.
+    env.keep_private(Path(DATABASES["default"]["NAME"]))
     # A writer takes its lock at BEGIN and waits its turn, instead of failing half-way.
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",

@@ -9,12 +9,14 @@ from ninja import NinjaAPI
 from chat.api import account, conversations, documents, images, info, presets, replies, turns
 from chat.api.auth import PersonAuth
 from chat.api.errors import install_error_handlers
+from chat.api.frames import BodyParser
 
 api = NinjaAPI(
     title="Conversations about pictures",
     version="1",
     urls_namespace="api",
     auth=[PersonAuth()],
+    parser=BodyParser(),
 )
 install_error_handlers(api)
 api.add_router("/info", info.router)

@@ -18,6 +18,7 @@ from django.utils.module_loading import import_string
 from chat.drain import drain
 from chat.generation import local
 from inference.service import Phase
+from vlsite.checks import refuse_if_unsafe
 from vlsite.web_server.server import PatientServer
 
 logger = logging.getLogger(__name__)
@@ -37,8 +38,9 @@ class Command(BaseCommand):
         """Serve until SIGTERM or Ctrl-C; a second one ends it at once.
 
         Raises:
-            CommandError: the port is taken or not allowed.
+            CommandError: the settings are unsafe; the port is taken or not allowed.
         """
+        refuse_if_unsafe()
         host, port = settings.VL_HOST, settings.VL_PORT
         _check_free(host, port)
         local_runner = None if settings.REDIS_URL else local.runner()

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from chat.generation import local
+from vlsite.checks import refuse_if_unsafe
 
 
 class Command(BaseCommand):
@@ -21,8 +22,9 @@ class Command(BaseCommand):
         """Work until SIGTERM or Ctrl-C; what is being written then goes back to the queue.
 
         Raises:
-            CommandError: REDIS_URL is not set.
+            CommandError: the settings are unsafe, or REDIS_URL is not set.
         """
+        refuse_if_unsafe()
         if not settings.REDIS_URL:
             raise CommandError("REDIS_URL is not set; without it `serve` answers by itself.")
         # Celery is loaded only where it is used.
