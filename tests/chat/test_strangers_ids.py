@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
 from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
@@ -23,7 +25,7 @@ from django.utils import timezone
 
 from chat import protocol
 from chat.api import api
-from chat.models import Invitation, Message
+from chat.models import ApiKey, Invitation, Message
 from tests.chat.conftest import connected
 from tests.chat.possessions import NOBODYS, Possessions, possessions_of, rows_of_all
 from tests.vlsite.url_map import Route, routes
@@ -74,12 +76,20 @@ IN_BODIES: list[tuple[str, dict[str, Any], str]] = [
     ("/api/conversations/", {**TURN, "parent": "{reply}"}, "reply"),
 ]
 PAGES = {"c/<uuid:conversation_id>/", "c/<uuid:conversation_id>/messages/<uuid:message_id>/"}
+# What signs a person in: sessions, API keys, passkeys.
+ACCOUNT_PAGES = {
+    "accounts/sessions/<int:session_id>/end/",
+    "accounts/keys/<uuid:key_id>/revoke/",
+    "accounts/2fa/webauthn/keys/<int:pk>/edit/",
+    "accounts/2fa/webauthn/keys/<int:pk>/remove/",
+}
 # Keys in links of mails and invitations: secrets, not ids.
 SECRETS = {
     "accounts/invitation/<str:token>/",
     "accounts/^confirm-email/(?P<key>[-:\\w]+)/$",
     "accounts/^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$",
 }
+THERE, NOT_THERE = 987654321, 987654322  # of one length: it shows in the answer's
 OTHERS = ["nobody", "stranger", "reviewer", "administrator"]
 
 
@@ -160,7 +170,7 @@ def test_the_table_knows_every_page_with_an_id() -> None:
         if route.parameters and not route.pattern.startswith(("api/", "admin/"))
     }
 
-    assert with_ids == PAGES | SECRETS
+    assert with_ids == PAGES | SECRETS | ACCOUNT_PAGES
 
 
 @pytest.mark.parametrize("who", OTHERS)
@@ -230,8 +240,35 @@ def test_a_page_of_somebody_else_is_like_a_missing_one(
     assert send(people["owner"], "GET", hers_path, None)[0] == 200
 
 
+def credentials_of(owner: User) -> ApiKey:
+    """Give somebody a session and a passkey with a known number, and an API key."""
+    UserSession.objects.create(
+        id=THERE, user=owner, session_key="secret", ip="127.0.0.1", user_agent="a browser"
+    )
+    Authenticator.objects.create(id=THERE, user=owner, type=Authenticator.Type.WEBAUTHN, data={})
+    return ApiKey.objects.create(owner=owner, name="a key", prefix="p", digest="0" * 64)
+
+
+@pytest.mark.parametrize("who", ["nobody", "stranger", "administrator"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("pattern", sorted(ACCOUNT_PAGES))
+def test_what_signs_somebody_else_in_is_like_a_missing_one(
+    people: dict[str, User | None], alice: User, pattern: str, method: str, who: str
+) -> None:
+    key = credentials_of(alice)
+    route = next(route for route in routes() if route.pattern == pattern)
+    hers = route.filled(session_id=THERE, pk=THERE, key_id=key.pk)
+    missing = route.filled(session_id=NOT_THERE, pk=NOT_THERE, key_id=NOBODYS)
+
+    answer = send(people[who], method, hers, None)
+
+    assert answer == send(people[who], method, missing, None)
+    assert UserSession.objects.filter(pk=THERE).exists()
+    assert Authenticator.objects.filter(pk=THERE).exists()
+    assert ApiKey.objects.filter(pk=key.pk).exists()
+
+
 ADMIN_ROUTES = [route for route in routes() if route.is_admin and "object_id" in route.parameters]
-THERE, NOT_THERE = 987654321, 987654322  # of one length: it shows in the answer's
 UUIDS = ("conversation", "image", "reply")
 # Django's history page tells every clerk which numbers exist; ours do not.
 DJANGOS_OWN = [
