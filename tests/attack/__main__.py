@@ -49,11 +49,17 @@ SUITES = {
     ),
     "sockets": Suite(
         "malformed, endless and unread frames: the right close code, nobody else notices",
-        ("tests/server/test_hostile_clients.py", "tests/vlsite/test_origins.py"),
+        (
+            "tests/server/test_hostile_clients.py",
+            "tests/server/test_protocol_abuse.py",
+            "tests/server/test_random_frames.py",
+            "tests/vlsite/test_origins.py",
+        ),
+        {"RANDOM_FRAMES": "10000"},
     ),
     "idor": Suite(
         "somebody else's id looks like a missing one",
-        ("tests/chat/test_access.py", "tests/chat/api"),
+        ("tests/chat/test_access.py", "tests/chat/test_strangers_ids.py", "tests/chat/api"),
     ),
 }
 

@@ -90,6 +90,11 @@ SECRETS = {
     "accounts/^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$",
 }
 THERE, NOT_THERE = 987654321, 987654322  # of one length: it shows in the answer's
+# The names of providers, which the sign-in page shows.
+NAMES = {
+    "accounts/oidc/^(?P<provider_id>[^/]+)/login/",
+    "accounts/oidc/^(?P<provider_id>[^/]+)/login/callback/",
+}
 OTHERS = ["nobody", "stranger", "reviewer", "administrator"]
 
 
@@ -170,7 +175,7 @@ def test_the_table_knows_every_page_with_an_id() -> None:
         if route.parameters and not route.pattern.startswith(("api/", "admin/"))
     }
 
-    assert with_ids == PAGES | SECRETS | ACCOUNT_PAGES
+    assert with_ids == PAGES | SECRETS | ACCOUNT_PAGES | NAMES
 
 
 @pytest.mark.parametrize("who", OTHERS)
