@@ -9,15 +9,18 @@ from __future__ import annotations
 import logging
 
 from django.conf import settings
+from django.core.cache import cache
 from django.db import close_old_connections
 
 from chat.generation import claim, news, page_runs
-from chat.services import deletion, documents, leftover_files
+from chat.services import deletion, documents, leftover_files, orphan_images
 
 logger = logging.getLogger(__name__)
 
 SWEEP_S = 2.0
 SWEEP_FILES_S = 10.0
+ORPHANS_EVERY_S = 3600
+ORPHANS_KEY = "sweeper-looked-for-orphans"
 
 
 def sweep() -> int:
@@ -38,9 +41,14 @@ def sweep() -> int:
 
 
 def sweep_files() -> None:
-    """Delete the files that deleted rows left behind; in a thread that may wait for a storage."""
+    """Delete the files that deleted rows left behind; in a thread that may wait for a storage.
+
+    Once an hour, whoever of all processes comes first removes pictures that no message shows.
+    """
     try:
         leftover_files.remove()
+        if cache.add(ORPHANS_KEY, True, ORPHANS_EVERY_S) and (removed := orphan_images.remove()):
+            logger.info("sweeper: %d pictures that no message shows are gone", removed)
     except Exception:  # without the thread they would stay for ever
         logger.exception("sweeper: could not look for files; trying again")
     finally:

@@ -11,6 +11,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from django.contrib.auth.models import AnonymousUser, User
 
     Owner: TypeAlias = User | AnonymousUser
@@ -38,6 +40,10 @@ class ImageQuerySet(models.QuerySet["Image"]):
         """Keep what this person uploaded."""
         return self.filter(owner_id=user.pk)
 
+    def orphaned(self, before: datetime) -> Self:
+        """Keep what no message shows, and was uploaded before this for the last time."""
+        return self.filter(created_at__lt=before, messageimage__isnull=True)
+
 
 class Image(models.Model):
     """A picture as the model and people see it: first frame, upright, without metadata."""
@@ -63,6 +69,7 @@ class Image(models.Model):
     content_type = models.CharField(_("type"), max_length=10, choices=ContentType.choices)
     file = models.FileField(_("picture"), upload_to=full_path, max_length=200)
     thumbnail = models.FileField(_("thumbnail"), upload_to=thumbnail_path, max_length=200)
+    # Anew when the same file comes again, so that it is not taken for forgotten.
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
 
     objects = ImageQuerySet.as_manager()

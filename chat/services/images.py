@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from chat.decoding.decoder import decoder
 from chat.errors import ChatError, ErrorCode
@@ -119,8 +120,14 @@ def _too_large() -> ChatError:
 
 
 def find(owner: User, sha256: str) -> Image | None:
-    """Find the picture that these bytes made before."""
-    return Image.objects.visible_to(owner).filter(sha256=sha256).first()
+    """Find the picture that these bytes made before; it counts as uploaded now. 2 queries."""
+    found = Image.objects.visible_to(owner).filter(sha256=sha256).first()
+    if found is None:
+        return None
+    found.created_at = timezone.now()
+    # Not where it was removed since the look: then there is no row to change.
+    is_there = Image.objects.filter(pk=found.pk).update(created_at=found.created_at)
+    return found if is_there else None
 
 
 def keep(owner: User, picture: DecodedPicture, sha256: str) -> Image:

@@ -75,7 +75,14 @@ class Target:
 @contextmanager
 def running_target(data: Path) -> Iterator[Target]:
     """Start a server with scripted answers; it ends with the block."""
-    server = ServerProcess(data, {"VL_BACKEND": "scripted", "VL_UPLOAD_BYTES": str(UPLOAD_BYTES)})
+    environment = {
+        "VL_BACKEND": "scripted",
+        "VL_UPLOAD_BYTES": str(UPLOAD_BYTES),
+        # The limits have attacks of their own.
+        "VL_PERSON_UPLOADS_PER_MINUTE": "0",
+        "VL_ADDRESS_UPLOADS_PER_MINUTE": "0",
+    }
+    server = ServerProcess(data, environment)
     server.start()
     try:
         yield Target(server)

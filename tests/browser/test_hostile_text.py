@@ -68,6 +68,8 @@ def roomy_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerPro
         "VL_BACKEND": "scripted",
         "VL_TEXT_CHARS": str(TEXT_CHARS),
         "VL_MAX_TOKENS": "8192",
+        "VL_PERSON_TURNS_PER_MINUTE": "0",
+        "VL_ADDRESS_TURNS_PER_MINUTE": "0",
     }
     process = ServerProcess(tmp_path_factory.mktemp("roomy"), environment)
     process.start()
