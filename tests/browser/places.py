@@ -73,6 +73,24 @@ def of_card(action: str) -> Callable[[ChatPage], Page]:
     return go
 
 
+def options(chat: ChatPage) -> Page:
+    page = opened("[data-options-open]:visible")(chat)
+    page.locator('[data-option="seed"]').fill("7")
+    page.locator("[data-preset-name]").fill("Mine")
+    page.locator("[data-preset-save]").click()
+    expect(page.locator("[data-preset-note]")).not_to_be_empty()
+    return page
+
+
+def attachments(chat: ChatPage) -> Page:
+    page = options(chat)
+    page.locator('[data-options-form] [value="ok"]').click()
+    expect(page.locator("[data-options-line]")).to_be_visible()
+    chat.choose_pictures(("circle.png", red_circle(), "image/png"))
+    chat.expect_uploaded()
+    return page
+
+
 def keys(chat: ChatPage) -> Page:
     page = conversation(chat)
     page.locator("[data-scroller]").focus()
@@ -116,6 +134,8 @@ PLACES = {
     "nothing": nothing,
     "conversation": conversation,
     "viewer": opened("[data-picture]"),
+    "options": options,
+    "attachments": attachments,
     "rename": of_card("rename"),
     "card menu": of_card(""),
     "account menu": opened(".account__button"),
