@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 FAULT = "connection cut at every event boundary"
 GOAL = "0 characters lost, doubled or reordered; always a prefix"
-FOLLOWERS = 40  # of one reply at once, each cut at places of its own
+FOLLOWERS = 80  # of one reply at once, each cut at places of its own
 WORDS = 40
 # Reading the prompt takes long enough for all to be there when the text begins, and each word
 # longer than text is gathered for: so every word is an event of its own. Before them come info and

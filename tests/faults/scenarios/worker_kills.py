@@ -22,6 +22,7 @@ DECODE_MS = 150
 TOGETHER = 12  # replies at once, each some words behind the one before
 IN_PREFILL = 2  # of them, the last ones
 PREFILL = "prefill_ms=1200"  # a step of two: in prefill for longer than the others take
+ASKED_BEFORE_WORDS = 4
 LOOK_S = 0.02
 IN_FLIGHT_S = 1.0  # what was sent before the kill may come as late as this
 
@@ -63,7 +64,7 @@ async def run(site: Site, *, indices: range, seed: int) -> Figure:
 async def _kill_once(
     site: Site, account: Account, chance: random.Random, *, aim: int
 ) -> tuple[list[tuple[Follower, int, float]], int]:
-    """Start replies one after the other; kill a worker once its first has `aim` words.
+    """Start replies one after the other; kill a worker once the first of its own has `aim` words.
 
     Returns the replies it was writing, each with its index and the moment, and how many of them
     were in prefill.
@@ -77,19 +78,24 @@ async def _kill_once(
         follower = Follower(account, accepted["reply"])
         followers.append(follower)
         tasks.append(asyncio.create_task(follower.follow(lambda port=port: port)))  # type: ignore[misc]
-    while _count(followers[0]) < aim + 1 and not followers[0].ends:
+    # Asking who writes what takes as long as some words, so it is known before the moment comes.
+    asked_at = max(1, aim - ASKED_BEFORE_WORDS)
+    while _count(followers[0]) < asked_at and not followers[0].ends:
         await asyncio.sleep(LOOK_S)
     writers = await asyncio.gather(
         *(asyncio.to_thread(site.writer_of, each.reply) for each in followers)
     )
     victim = next(each for each in writers if each is not None)
-    await asyncio.to_thread(victim.kill)
-    killed_at = monotonic()
-    hit = [
-        (follower, _count(follower), killed_at)
+    written = [
+        follower
         for follower, writer in zip(followers, writers, strict=True)
         if writer is victim and not follower.ends
     ]
+    while all(_count(each) < aim for each in written if not each.ends) and not _all_ended(written):
+        await asyncio.sleep(LOOK_S)
+    await asyncio.to_thread(victim.kill)
+    killed_at = monotonic()
+    hit = [(each, _count(each), killed_at) for each in written if not each.ends]
     in_prefill = sum(
         follower in followers[-IN_PREFILL:] and not index for follower, index, _ in hit
     )
@@ -97,6 +103,10 @@ async def _kill_once(
     await asyncio.gather(*tasks)
     await asyncio.to_thread(victim.wait_ready, 60.0)
     return hit, in_prefill
+
+
+def _all_ended(followers: list[Follower]) -> bool:
+    return all(each.ends for each in followers)
 
 
 def _count(follower: Follower) -> int:
