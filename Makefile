@@ -54,7 +54,7 @@ test: ## Install what the tests need and run all of them.
 	@tests/install_system_packages.sh chromium node npm g++ $(STORES)
 	@$(MAKE) --no-print-directory $(VENV)/.installed-test
 	@$(MAKE) --no-print-directory lint types scripts
-	$(PARALLEL_PYTEST) -q
+	$(PARALLEL_PYTEST) -q $(PYTEST_OPTIONS)
 
 quick: $(VENV)/.installed-test ## The inner loop: no browser, no Redis, nothing slow.
 	@$(MAKE) --no-print-directory lint
