@@ -38,14 +38,14 @@ class VisionRun(Protocol):
 
     @property
     def layers(self) -> int:
-        """Return how many steps the pictures take."""
+        """Return how many layers the pictures pass."""
 
     @property
     def layers_done(self) -> int:
-        """Return how many they have taken."""
+        """Return how many they have passed."""
 
     def step(self) -> bool:
-        """Run one layer; return whether any are left."""
+        """Run a layer or a part of one; return whether anything is left."""
 
     def features(self) -> list[PictureFeatures]:
         """Return each picture's features, when no layers are left."""
@@ -56,7 +56,7 @@ class Network(Protocol):
 
     @property
     def vision_layers(self) -> int:
-        """Return how many steps a run of the tower takes."""
+        """Return how many layers a run of the tower passes."""
 
     def start_text(self, rows: Sequence[SequenceRows]) -> TextRun:
         """Begin a run of the next rows of some sequences; a dropped run leaves nothing behind."""

@@ -1,4 +1,4 @@
-"""How much prompt and how many vision layers fit into a step, from how long earlier steps took.
+"""How much prompt and how many parts of vision layers fit into a step, as earlier steps tell.
 
 Knows nothing of sequences. Times are seconds, rows are rows of the text network. The model is
 simple on purpose: a step costs what its decoding rows cost alone, and so much for each prompt row.
@@ -22,7 +22,9 @@ SMOOTHING: Final = 0.3
 
 
 class Pace:
-    """Learns the cost of rows and layers; one for each loaded model, used by its one thread.
+    """Learns the cost of rows and of parts of vision layers.
+
+    There is one for each loaded model, used by its one thread.
 
     `rows` fixes the prompt rows of every step instead, for tests.
     """
@@ -32,7 +34,7 @@ class Pace:
         self._fixed_rows = rows
         self._decode_s: float | None = None
         self._row_s: float | None = None
-        self._layer_s: float | None = None
+        self._part_s: float | None = None
 
     def prompt_rows(self, decoding: int, *, is_encoding: bool) -> int:
         """Return how many prompt rows the next step may take beside `decoding` running answers.
@@ -44,14 +46,14 @@ class Pace:
         if self._row_s is None:
             return FIRST_ROWS
         taken_s = (self._decode_s or 0.0) if decoding else 0.0
-        if is_encoding and self._layer_s is not None:
-            taken_s += self._layer_s
+        if is_encoding and self._part_s is not None:
+            taken_s += self._part_s
         left_s = _target(decoding) - taken_s
         return int(min(max(left_s / self._row_s, MIN_ROWS), MAX_ROWS))
 
-    def has_time_for_layer(self, decoding: int, elapsed_s: float) -> bool:
-        """Say whether one more vision layer fits into a step that has already taken so long."""
-        return elapsed_s + (self._layer_s or 0.0) <= _target(decoding)
+    def has_time_for_part(self, decoding: int, elapsed_s: float) -> bool:
+        """Say whether one more part fits into a step that has already taken so long."""
+        return elapsed_s + (self._part_s or 0.0) <= _target(decoding)
 
     def note_step(self, *, decoding: int, prompt_rows: int, took_s: float) -> None:
         """Learn from a whole step of the text network."""
@@ -61,9 +63,9 @@ class Pace:
         base_s = min(self._decode_s or 0.0, took_s) if decoding else 0.0
         self._row_s = _smooth(self._row_s, max((took_s - base_s) / prompt_rows, 1e-7))
 
-    def note_layer(self, took_s: float) -> None:
-        """Learn from one layer of the vision tower."""
-        self._layer_s = _smooth(self._layer_s, took_s)
+    def note_part(self, took_s: float) -> None:
+        """Learn from one part of a layer of the vision tower."""
+        self._part_s = _smooth(self._part_s, took_s)
 
 
 def _target(decoding: int) -> float:

@@ -1,4 +1,4 @@
-"""The vision tower's work: the pictures of one sequence after the other, a few layers at a time.
+"""The vision tower's work: the pictures of one sequence after the other, some layers at a time.
 
 It knows which pictures are in work and how far; who comes next is the scheduler's decision. A
 finished picture goes to its sequence and into the picture cache, so that the next sequence with
@@ -48,22 +48,22 @@ class PictureLane:
         self._run = None
 
     def work(self, *, decoding: int, began: float) -> EngineSequence | None:
-        """Encode at least one layer, more while the step begun at `began` has time.
+        """Encode at least one part of a layer, more while the step begun at `began` has time.
 
         Returns the sequence when all its pictures are read, which frees the lane, else None. Stops
-        between layers when the sequence is cancelled.
+        between parts when the sequence is cancelled.
         """
         sequence = self.sequence
         while sequence is not None and not sequence.is_cancelled:
-            self._encode_layer(sequence)
+            self._encode_part(sequence)
             if self._batch == len(self._batches):
                 self.drop()
                 return sequence
-            if not self._pace.has_time_for_layer(decoding, self._clock() - began):
+            if not self._pace.has_time_for_part(decoding, self._clock() - began):
                 break
         return None
 
-    def _encode_layer(self, sequence: EngineSequence) -> None:
+    def _encode_part(self, sequence: EngineSequence) -> None:
         began = self._clock()
         batch = self._batches[self._batch]
         if self._run is None:
@@ -74,7 +74,7 @@ class PictureLane:
                 self._pictures.put(picture.digest, features)
             self._run = None
             self._batch += 1
-        self._pace.note_layer(self._clock() - began)
+        self._pace.note_part(self._clock() - began)
         self._tell()
 
     def _tell(self) -> None:

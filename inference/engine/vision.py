@@ -1,8 +1,9 @@
 """The vision tower: from the patches of pictures to features that stand for their image tokens.
 
-A batch of pictures runs through the layers together, one layer a step, so that a scheduler can let
-answers go on between two layers, report progress and drop a pass whose askers have gone. Behind
-some layers a merger makes the deep-stack features, behind the last one the tokens themselves.
+A batch of pictures runs through the layers together, one part of a layer a step, so that a
+scheduler can let answers go on between two steps, report progress and drop a pass whose askers have
+gone. Passes may take turns only after whole layers, whose parts share memory. Behind some layers a
+merger makes the deep-stack features, behind the last one the tokens themselves.
 This module knows the order of things; the layers belong to the kernels. Thread-confined.
 Letters: P patches, N = P / merge² tokens, H hidden width, D head width.
 Source: Qwen3VLVisionModel, transformers 5.24.0.
@@ -25,7 +26,7 @@ from inference.engine.weights import MergerWeights, ModelWeights
 LAYER_NORM_EPS = 1e-6
 
 Watch = Callable[[int, int], None]
-"""Told the layers done and their number before each layer; may raise to end the work."""
+"""Told the layers done and their number before each step; may raise to end the work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,28 +118,33 @@ class VisionPass:
         self._tokens = [grid.tokens(shape.merge) for grid in grids]
         edges = accumulate((grid.patches for grid in grids), initial=0)
         self._bounds = torch.tensor(list(edges), dtype=torch.int32)
+        self._parts = tower.layers.parts(self._bounds)
+        self._part = 0
         self._deep: list[Tensor] = []
         self.layers_done = 0
 
     @property
     def layers(self) -> int:
-        """Return how many steps the pass takes."""
+        """Return how many layers the pictures pass."""
         return self._tower.shape.depth
 
     def step(self) -> bool:
-        """Run the next layer and its deep-stack merger; return whether layers are left.
+        """Run the next part of a layer, behind its last one the layer's deep-stack merger.
+
+        Returns whether anything is left.
 
         Raises:
-            ValueError: all layers are done.
+            ValueError: all layers are done, or another pass has begun since the layer's last part.
         """
         tower, index = self._tower, self.layers_done
         if index == self.layers:
             raise ValueError(f"all {index} layers are done")
-        tower.layers.run(self._hidden, self._cos, self._sin, self._bounds, index, index + 1)
-        if index in tower.shape.deepstack:
-            merger = tower.weights.deepstack[tower.shape.deepstack.index(index)]
-            self._deep.append(self._merge(merger))
-        self.layers_done += 1
+        pictures = self._hidden, self._cos, self._sin, self._bounds
+        tower.layers.run_part(*pictures, index, self._part)
+        self._part += 1
+        if self._part == self._parts:
+            self._part = 0
+            self._end_layer(index)
         return self.layers_done < self.layers
 
     def features(self) -> list[PictureFeatures]:
@@ -161,6 +167,13 @@ class VisionPass:
                 strict=True,
             )
         ]
+
+    def _end_layer(self, index: int) -> None:
+        deepstack = self._tower.shape.deepstack
+        if index in deepstack:
+            merger = self._tower.weights.deepstack[deepstack.index(index)]
+            self._deep.append(self._merge(merger))
+        self.layers_done += 1
 
     def _merge(self, merger: MergerWeights) -> Tensor:
         """Return (N, H of the language model) from the patches as they are now."""

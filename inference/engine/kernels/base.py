@@ -128,6 +128,18 @@ class VisionLayers(Protocol):
         `bounds[i + 1]` (int32), attend to each other only, in both directions.
         """
 
+    def parts(self, bounds: Tensor) -> int:
+        """Return in how many parts a layer over these pictures can be run."""
+
+    def run_part(
+        self, hidden: Tensor, cos: Tensor, sin: Tensor, bounds: Tensor, layer: int, part: int
+    ) -> None:
+        """Run one part of a layer; all of them in order do what `run` does, to the bit.
+
+        Raises:
+            ValueError: the part is not the next one of the layer that was begun last.
+        """
+
 
 class Kernels(Protocol):
     """A set of kernels for one kind of processor."""

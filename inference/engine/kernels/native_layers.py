@@ -159,14 +159,40 @@ class NativeVisionLayers:
             MemoryError: there is no scratch memory.
         """
         check_layers(first, last, len(self._layers))
+        step = self._step(hidden, cos, sin, bounds)
+        check_status(self._library.vl_vision_run(self._network, ctypes.byref(step), first, last))
+
+    def parts(self, bounds: Tensor) -> int:
+        """Return in how many parts a layer over these pictures can be run.
+
+        Raises:
+            ValueError: bounds that do not ascend from 0.
+        """
+        edges = check_starts("bounds", bounds, int(bounds[-1]))
+        return int(self._library.vl_vision_parts(bounds.data_ptr(), len(edges) - 1))
+
+    def run_part(
+        self, hidden: Tensor, cos: Tensor, sin: Tensor, bounds: Tensor, layer: int, part: int
+    ) -> None:
+        """Run one part of a layer, changing `hidden` (P, H).
+
+        Raises:
+            ValueError: as `run`, or the part is not the next one of the layer that was begun last.
+            MemoryError: there is no scratch memory.
+        """
+        check_layers(layer, layer + 1, len(self._layers))
+        step = self._step(hidden, cos, sin, bounds)
+        run_part = self._library.vl_vision_run_part
+        check_status(run_part(self._network, ctypes.byref(step), layer, part))
+
+    def _step(self, hidden: Tensor, cos: Tensor, sin: Tensor, bounds: Tensor) -> VisionStepStruct:
         rows = len(hidden)
         check_tensor("hidden", hidden, (rows, self._shape.hidden))
         check_tensor("cos", cos, (rows, self._shape.head_dim))
         check_tensor("sin", sin, (rows, self._shape.head_dim))
         pictures = len(check_starts("bounds", bounds, rows)) - 1
         addresses = (tensor.data_ptr() for tensor in (hidden, cos, sin, bounds))
-        step = VisionStepStruct(*addresses, pictures)
-        check_status(self._library.vl_vision_run(self._network, ctypes.byref(step), first, last))
+        return VisionStepStruct(*addresses, pictures)
 
 
 def _text_layer(describe: Describe, shape: TextShape, layer: TextLayer) -> TextLayerStruct:

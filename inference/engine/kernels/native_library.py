@@ -11,9 +11,10 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import Final
 
-ABI_VERSION: Final = 2
+ABI_VERSION: Final = 3
 """The number in src/abi.h; a library built from other sources has another one."""
 OUT_OF_MEMORY: Final = 1
+OUT_OF_TURN: Final = 2
 
 
 class LibraryUnusableError(Exception):
@@ -137,6 +138,11 @@ _FUNCTIONS: Final = {
         (ctypes.POINTER(VisionShapeStruct), ctypes.POINTER(VisionLayerStruct), c_int64),
     ),
     "vl_vision_run": (c_int32, (c_void_p, ctypes.POINTER(VisionStepStruct), c_int64, c_int64)),
+    "vl_vision_run_part": (
+        c_int32,
+        (c_void_p, ctypes.POINTER(VisionStepStruct), c_int64, c_int64),
+    ),
+    "vl_vision_parts": (c_int64, (c_void_p, c_int64)),
     "vl_vision_destroy": (None, (c_void_p,)),
     "vl_peak_int8": (c_int64, (c_int64,)),
     "vl_stream_bytes": (c_int64, (c_void_p, c_int64)),
@@ -177,6 +183,9 @@ def check_status(status: int) -> None:
 
     Raises:
         MemoryError: there was not enough memory for the call.
+        ValueError: the part of a layer is not the one that comes next.
     """
+    if status == OUT_OF_TURN:
+        raise ValueError("expected the next part of the layer that was begun last")
     if status == OUT_OF_MEMORY:
         raise MemoryError("not enough memory for the kernels' scratch space")

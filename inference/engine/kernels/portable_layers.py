@@ -135,6 +135,23 @@ class PortableVisionLayers:
             inner = self._linear(normed, layer.fc1, layer.fc1_bias, Activation.GELU_TANH)
             hidden += self._linear(inner, layer.fc2, layer.fc2_bias)
 
+    def parts(self, bounds: Tensor) -> int:
+        """Return 1: nobody who runs these waits for a quarter of a second."""
+        del bounds
+        return 1
+
+    def run_part(
+        self, hidden: Tensor, cos: Tensor, sin: Tensor, bounds: Tensor, layer: int, part: int
+    ) -> None:
+        """Run a layer, whose only part is 0.
+
+        Raises:
+            ValueError: as `run`, or another part.
+        """
+        if part != 0:
+            raise ValueError(f"expected the next part of the layer, 0, got {part}")
+        self.run(hidden, cos, sin, bounds, layer, layer + 1)
+
     def _attend(self, projected: Tensor, cos: Tensor, sin: Tensor, edges: list[int]) -> Tensor:
         """Return (P, H) from the projected (P, 3H); pictures do not see each other."""
         # (P, 3, A, D) -> three of (P, A, D)

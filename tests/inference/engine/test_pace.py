@@ -13,7 +13,7 @@ def make_pace(*, row_s: float, decode_s: float = 0.05, layer_s: float = 0.02) ->
     for _ in range(20):
         pace.note_step(decoding=1, prompt_rows=0, took_s=decode_s)
         pace.note_step(decoding=1, prompt_rows=50, took_s=decode_s + 50 * row_s)
-        pace.note_layer(layer_s)
+        pace.note_part(layer_s)
     return pace
 
 
@@ -49,9 +49,9 @@ def test_rows_stay_between_their_bounds(row_s: float, rows: int) -> None:
 def test_layers_go_on_as_long_as_they_fit() -> None:
     pace = make_pace(row_s=0.002, layer_s=0.04)
 
-    assert pace.has_time_for_layer(1, elapsed_s=0.1)
-    assert not pace.has_time_for_layer(1, elapsed_s=0.12)
-    assert pace.has_time_for_layer(0, elapsed_s=0.12)
+    assert pace.has_time_for_part(1, elapsed_s=0.1)
+    assert not pace.has_time_for_part(1, elapsed_s=0.12)
+    assert pace.has_time_for_part(0, elapsed_s=0.12)
 
 
 def test_pace_follows_a_machine_that_becomes_slower() -> None:

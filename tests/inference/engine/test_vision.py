@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import accumulate
 
 import pytest
 import torch
 from torch import Tensor
 
 from inference.engine.kernels.base import Kernels
-from inference.engine.vision import PictureFeatures, PicturePatches, VisionTower
+from inference.engine.vision import PictureFeatures, PicturePatches, VisionPass, VisionTower
 from tests.inference.engine.conftest import Twins
 
 # Of the largest value: the features of a trained tower go into the hundreds.
@@ -117,18 +118,32 @@ def test_watch_ends_the_work_between_two_layers(
         tower.encode(pictures, stop_after_one)
 
 
-def test_pass_runs_one_layer_a_step(tower: VisionTower, pictures: list[PicturePatches]) -> None:
+def end_layer(run: VisionPass) -> bool:
+    """Run the rest of a layer; say whether any are left."""
+    before = run.layers_done
+    while run.step() and run.layers_done == before:
+        pass
+    return run.layers_done < run.layers
+
+
+def test_pass_runs_a_part_of_a_layer_a_step(
+    tower: VisionTower, pictures: list[PicturePatches]
+) -> None:
     run = tower.start(pictures)
+    edges = torch.tensor([0, *accumulate(each.grid.patches for each in pictures)])
+    parts = tower.layers.parts(edges.int())
 
-    assert (run.layers_done, run.layers) == (0, 3)
-    assert [run.step(), run.step(), run.step()] == [True, True, False]
-    assert run.layers_done == 3
+    steps = [run.layers_done, *((run.step(), run.layers_done)[1] for _ in range(3 * parts))]
+
+    assert steps == [*(layer for layer in range(3) for _ in range(parts)), 3]
 
 
-def test_passes_may_take_turns(tower: VisionTower, pictures: list[PicturePatches]) -> None:
+def test_passes_may_take_turns_after_layers(
+    tower: VisionTower, pictures: list[PicturePatches]
+) -> None:
     first, second = tower.start(pictures[:1]), tower.start(pictures[1:])
 
-    while first.step() | second.step():
+    while end_layer(first) | end_layer(second):
         pass
 
     for found, alone in zip(first.features() + second.features(), pictures, strict=True):
@@ -139,7 +154,7 @@ def test_features_are_refused_before_the_last_layer(
     tower: VisionTower, pictures: list[PicturePatches]
 ) -> None:
     run = tower.start(pictures)
-    run.step()
+    end_layer(run)
 
     with pytest.raises(ValueError, match="2 layers are left"):
         run.features()

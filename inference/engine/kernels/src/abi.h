@@ -12,7 +12,7 @@
 #define VL_EXPORT extern "C" __attribute__((visibility("default")))
 
 // Raised whenever the interface or a packed form changes; native.py refuses another number.
-constexpr int32_t kAbiVersion = 2;
+constexpr int32_t kAbiVersion = 3;
 
 // The forms of a packed matrix (VlMatrix::form).
 enum Form : int32_t { kInt8 = 0, kInt4 = 1, kBf16 = 2, kFp32 = 3 };
@@ -118,6 +118,9 @@ VL_EXPORT void* vl_vision_create(const VlVisionShape* shape, const VlVisionLayer
                                  int64_t count);
 VL_EXPORT int32_t vl_vision_run(void* network, const VlVisionStep* step, int64_t first,
                                 int64_t last);
+VL_EXPORT int32_t vl_vision_run_part(void* network, const VlVisionStep* step, int64_t layer,
+                                     int64_t part);
+VL_EXPORT int64_t vl_vision_parts(const int32_t* bounds, int64_t pictures);
 VL_EXPORT void vl_vision_destroy(void* network);
 
 // Probes of the machine, for whoever measures: the caller takes the time.

@@ -305,3 +305,32 @@ def test_vision_layers_equal_the_reference(
     tower.run(hidden, angles.cos(), angles.sin(), edges, 2, 3)
 
     assert error(hidden, expected) < layers_error(kernels, quantization)
+
+
+@pytest.mark.parametrize(
+    "bounds", [[0, 1200], [0, 4, 500, 502, 1700]], ids=["one picture", "several pictures"]
+)
+def test_parts_of_a_layer_do_what_the_layer_does(kernels: Kernels, bounds: list[int]) -> None:
+    tower = kernels.vision_layers(VISION, make_vision_layers(kernels, Quantization.INT8))
+    angles = random(bounds[-1], VISION.head_dim // 2, seed=2, scale=3).repeat(1, 2)
+    edges = torch.tensor(bounds, dtype=torch.int32)
+    whole = random(bounds[-1], VISION.hidden, seed=1)
+    divided = whole.clone()
+
+    tower.run(whole, angles.cos(), angles.sin(), edges, 0, 2)
+    for layer in range(2):
+        for part in range(tower.parts(edges)):
+            tower.run_part(divided, angles.cos(), angles.sin(), edges, layer, part)
+
+    assert torch.equal(whole, divided)
+
+
+@pytest.mark.parametrize(("layer", "part"), [(0, 3), (1, 1), (0, 7), (0, -1)])
+def test_a_part_out_of_turn_is_refused(kernels: Kernels, layer: int, part: int) -> None:
+    tower = kernels.vision_layers(VISION, make_vision_layers(kernels, Quantization.INT8))
+    hidden, angles = torch.zeros(1200, VISION.hidden), torch.zeros(1200, VISION.head_dim)
+    edges = torch.tensor([0, 1200], dtype=torch.int32)
+    tower.run_part(hidden, angles, angles, edges, 0, 0)
+
+    with pytest.raises(ValueError, match="next part"):
+        tower.run_part(hidden, angles, angles, edges, layer, part)

@@ -84,6 +84,23 @@ def test_vision_layers_do_not_depend_on_threads(native: NativeKernels) -> None:
     assert torch.equal(results[0], results[1])
 
 
+def test_a_layer_of_a_large_picture_has_several_parts(native: NativeKernels) -> None:
+    tower = native.vision_layers(VISION, make_vision_layers(native, Quantization.INT8))
+
+    assert [tower.parts(_int32(0, rows)) for rows in (96, 480, 481, 1200, 4096)] == [2, 2, 3, 4, 10]
+
+
+def test_parts_of_another_pass_in_between_are_refused(native: NativeKernels) -> None:
+    tower = native.vision_layers(VISION, make_vision_layers(native, Quantization.INT8))
+    first, second = torch.zeros(4, VISION.hidden), torch.zeros(4, VISION.hidden)
+    angles = torch.zeros(4, VISION.head_dim)
+    tower.run_part(first, angles, angles, _int32(0, 4), 0, 0)
+    tower.run_part(second, angles, angles, _int32(0, 4), 0, 0)
+
+    with pytest.raises(ValueError, match="next part"):
+        tower.run_part(first, angles, angles, _int32(0, 4), 0, 1)
+
+
 def test_sequence_does_not_depend_on_those_beside_it(native: NativeKernels) -> None:
     layers = native.text_layers(TEXT, make_text_layers(native, Quantization.INT8))
     together = make_step(SPANS, torch.bfloat16)
