@@ -35,7 +35,9 @@ export function watchDrawer() {
   on(find("sidebar-close"), "click", () => show(false));
   on(find("scrim"), "click", () => show(false));
   on(document, "keydown", (event) => {
-    if (event.key === "Escape" && phone.matches && isShown()) show(false);
+    // What is open on top of it closes first.
+    if (event.key !== "Escape" || document.querySelector(":popover-open, dialog[open]")) return;
+    if (phone.matches && isShown()) show(false);
   });
   on(phone, "change", () => {
     set(undefined);
