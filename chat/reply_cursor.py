@@ -42,7 +42,7 @@ class ReplyCursor:
         if self.has_ended:
             return []
         try:
-            view = await in_thread(self._view)()
+            view = await in_thread(self._view)(with_status)
         except ChatError as error:  # the conversation was deleted under it
             self.has_ended = True
             return [error_frame(error, language=self._language, reply=self.reply_id)]
@@ -67,9 +67,9 @@ class ReplyCursor:
         unseen = event["content"][self.offset - event["offset"] :]
         return [self._advance(unseen)] if unseen else []
 
-    def _view(self) -> following.View:
+    def _view(self, with_status: bool) -> following.View:
         with translation.override(self._language):
-            return following.view(self._user, self.reply_id, self.offset)
+            return following.view(self._user, self.reply_id, self.offset, with_status=with_status)
 
     def _advance(self, content: str) -> PartialFrame:
         offset = self.offset

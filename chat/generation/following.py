@@ -33,10 +33,11 @@ class View:
     terminal: FinalFrame | ErrorFrame | None = None
 
 
-def view(user: Owner, reply_id: uuid.UUID, offset: int) -> View:
+def view(user: Owner, reply_id: uuid.UUID, offset: int, *, with_status: bool = True) -> View:
     """Read what comes after the offset (code points); 0 queries while it is written here.
 
-    Call it only for a reply whose access was checked when the following began.
+    Call it only for a reply whose access was checked when the following began. `with_status` costs
+    2 queries over all that wait, for one of them: nothing for a look that comes every second.
 
     Raises:
         ChatError: message_not_found, when the row has gone meanwhile.
@@ -47,7 +48,7 @@ def view(user: Owner, reply_id: uuid.UUID, offset: int) -> View:
     reply = access.reply_for(user, reply_id)
     if not reply.is_open:
         return View(terminal=terminal_frame(reply))
-    return View(reply.text[offset:], _waiting_status(reply))
+    return View(reply.text[offset:], _waiting_status(reply) if with_status else None)
 
 
 def open_reply_ids(conversation_id: uuid.UUID) -> list[uuid.UUID]:

@@ -27,7 +27,7 @@ def _on_turn_started(
     *, conversation: Conversation, message_id: uuid.UUID, reply_id: uuid.UUID, **_: Any
 ) -> None:
     news.conversation_changed(conversation, message=message_id, reply=reply_id)
-    news.queue_moved(slots=local.answerer().slots)
+    news.queue_moved(slots=local.answerer().slots, limit=news.NEAR_REPLIES)
     local.answerer().ring()
 
 

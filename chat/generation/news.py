@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     import uuid
 
 QUEUE_NEWS_REPLIES = 200  # a longer queue's tail reads its place when it asks
+# When one joins, perhaps in front of others: each of many who ask at once would else cost as many
+# messages as there are waiting. Those further back hear of it when the queue moves on.
+NEAR_REPLIES = 20
 
 
 def text_added(reply_id: uuid.UUID, *, offset: int, text: str) -> None:
@@ -41,12 +44,12 @@ def reply_ended(reply_id: uuid.UUID) -> None:
         conversation_changed(conversation)
 
 
-def queue_moved(*, slots: int) -> None:
-    """Tell the followers of waiting replies their new places: 1 or 2 queries.
+def queue_moved(*, slots: int, limit: int = QUEUE_NEWS_REPLIES) -> None:
+    """Tell the followers of the first waiting replies their new places: 1 or 2 queries.
 
     `slots` is how many replies are answered at once.
     """
-    statuses = waiting_statuses(slots=slots, limit=QUEUE_NEWS_REPLIES)
+    statuses = waiting_statuses(slots=slots, limit=limit)
     for reply_id, status in statuses.items():
         stage_changed(reply_id, status)
 

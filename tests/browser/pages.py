@@ -80,6 +80,13 @@ class ChatPage:
         self.write(text)
         self.composer.press("Enter")
 
+    def choose(self, card: Locator, action: str) -> None:
+        """Take something from the menu of a card in the list."""
+        card.hover()
+        card.get_by_role("button", name="More").click()
+        menu = self.page.locator("[data-card-menu]")
+        menu.get_by_role("button", name=action, exact=True).click()
+
     def choose_pictures(self, *files: tuple[str, bytes, str]) -> None:
         """Pick files (name, content, type) in the file dialog."""
         self.page.locator("[data-file-input]").set_input_files(

@@ -91,17 +91,14 @@ def test_two_tabs_see_the_same_list(alice: ChatPage) -> None:
     rename(alice, "My circle")
     expect(other.cards.locator("[data-card-title]")).to_have_text(["My circle"])
 
-    other.cards.first.hover()
-    other.page.get_by_role("button", name="Delete").click()
-    other.page.locator("dialog").get_by_role("button", name="Delete").click()
+    other.choose(other.cards.first, "Delete")
     expect(alice.page).to_have_url(f"{alice.url}/")  # it was shown there
     expect(alice.cards).to_have_count(0)
 
 
 def rename(chat: ChatPage, title: str) -> None:
     """Give the first conversation of the list another title."""
-    chat.cards.first.hover()
-    chat.page.get_by_role("button", name="Rename").click()
+    chat.choose(chat.cards.first, "Rename")
     chat.page.get_by_label("Title").fill(title)
     chat.page.keyboard.press("Enter")
 

@@ -20,7 +20,7 @@ def test_new_person_asks_about_a_pasted_picture_reloads_and_asks_on(
     page = new_context().new_page()
     console.watch(page)
     page.goto(f"{demo_server.url}/")
-    page.get_by_role("link", name="sign up").click()
+    page.get_by_role("link", name="Make an account").click()
     page.get_by_label("Username").fill("alice")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_label("Password (again)").fill(PASSWORD)

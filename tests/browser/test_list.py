@@ -21,13 +21,6 @@ def ask_anew(chat: ChatPage, question: str) -> None:
     chat.expect_answered()
 
 
-def choose(chat: ChatPage, card: Locator, action: str) -> None:
-    """Take something from a card's menu."""
-    card.hover()
-    card.get_by_role("button", name="More").click()
-    chat.page.locator("[data-card-menu]").get_by_role("button", name=action, exact=True).click()
-
-
 def group(chat: ChatPage, key: str) -> Locator:
     """Find the cards of a group."""
     return chat.page.locator(f'[data-group="{key}"] [data-card]')
@@ -60,7 +53,7 @@ def test_search_shows_where_the_text_is_and_opens_there(alice: ChatPage) -> None
 
 def test_renaming_shows_everywhere(alice: ChatPage) -> None:
     ask_anew(alice, "What is this?")
-    choose(alice, alice.cards.first, "Rename")
+    alice.choose(alice.cards.first, "Rename")
     alice.page.get_by_label("Title").fill("My <b>circle</b>")
     alice.page.keyboard.press("Enter")
     expect(alice.cards.first.locator("[data-card-title]")).to_have_text("My <b>circle</b>")
@@ -74,12 +67,12 @@ def test_pins_and_archive_show_in_every_tab(alice: ChatPage) -> None:
     ask_anew(alice, "And this?")
     other = alice.second_tab()
     other.expect_connected()
-    choose(alice, alice.cards.last, "Pin")
+    alice.choose(alice.cards.last, "Pin")
     expect(group(alice, "pinned")).to_contain_text(["What is this?"])
     expect(group(other, "pinned")).to_contain_text(["What is this?"])
-    choose(alice, group(alice, "pinned"), "Unpin")
+    alice.choose(group(alice, "pinned"), "Unpin")
     expect(group(other, "pinned")).to_have_count(0)
-    choose(alice, alice.cards.first, "Move to the archive")
+    alice.choose(alice.cards.first, "Move to the archive")
     expect(alice.cards).to_have_count(1)
     expect(other.cards).to_have_count(1)
     other.page.get_by_role("button", name="Archive").click()
@@ -94,7 +87,7 @@ def test_what_was_deleted_can_be_brought_back_from_the_next_page(alice: ChatPage
     ask_anew(alice, "What is this?")
     other = alice.second_tab()
     other.expect_connected()
-    choose(alice, alice.cards.first, "Delete")
+    alice.choose(alice.cards.first, "Delete")
     expect(alice.page).to_have_url(f"{alice.url}/")
     expect(other.page).to_have_url(f"{alice.url}/")
     expect(alice.cards).to_have_count(0)

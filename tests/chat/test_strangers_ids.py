@@ -75,7 +75,11 @@ IN_BODIES: list[tuple[str, dict[str, Any], str]] = [
     ("/api/conversations/", {**TURN, "images": ["{image}"]}, "image"),
     ("/api/conversations/", {**TURN, "parent": "{reply}"}, "reply"),
 ]
-PAGES = {"c/<uuid:conversation_id>/", "c/<uuid:conversation_id>/messages/<uuid:message_id>/"}
+PAGES = {
+    "c/<uuid:conversation_id>/",
+    "c/<uuid:conversation_id>/messages/<uuid:message_id>/",
+    "c/<uuid:conversation_id>/messages/<uuid:message_id>/earlier/",
+}
 # What signs a person in: sessions, API keys, passkeys.
 ACCOUNT_PAGES = {
     "accounts/sessions/<int:session_id>/end/",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from django.contrib.auth.models import User
+    from pytest_django.fixtures import SettingsWrapper
 
     from chat.generation.claim import Claim
 
@@ -92,8 +93,11 @@ def test_one_persons_burst_does_not_keep_others_waiting(alice: User, bob: User) 
     assert order == [burst[0].pk, his.pk, burst[1].pk, burst[2].pk]
 
 
-def test_a_single_slot_serves_a_burst_and_others_by_turns(alice: User, bob: User) -> None:
+def test_a_single_slot_serves_a_burst_and_others_by_turns(
+    alice: User, bob: User, settings: SettingsWrapper
+) -> None:
     """With nothing running at the moment of a claim, the burst's owner once came first again."""
+    settings.VL_PERSON_OPEN_REPLIES = 0
     burst = [a_reply(alice, waiting_s=100 - index).pk for index in range(50)]
     order = [claim_and_finish()]
     his = [a_reply(bob, waiting_s=2).pk, a_reply(bob, waiting_s=1).pk]

@@ -81,6 +81,18 @@ def test_a_waiting_reply_has_its_place_in_the_queue(alice: User, bob: User) -> N
     assert following.view(alice, reply.pk, 0).status == {"stage": "queued", "position": 2}
 
 
+def test_a_look_without_status_costs_one_query_however_many_wait(
+    alice: User, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    """Each follower of a waiting reply once read the whole queue every second."""
+    reply = a_reply(alice)
+
+    with django_assert_num_queries(1):
+        seen = following.view(alice, reply.pk, 0, with_status=False)
+
+    assert seen == following.View("", None, None)
+
+
 def test_a_waiting_reply_says_about_how_long_by_the_recent_ones(alice: User) -> None:
     for seconds in (4, 8):
         began = timezone.now()

@@ -90,14 +90,11 @@ def test_each_waiting_reply_hears_its_place(alice: User, bob: User, sent: Sent) 
     }
 
 
-def test_a_very_long_queue_tells_only_its_head(
-    alice: User, sent: Sent, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(news, "QUEUE_NEWS_REPLIES", 2)
+def test_a_very_long_queue_tells_only_its_head(alice: User, sent: Sent) -> None:
     for _ in range(3):
         a_reply(alice)
 
-    news.queue_moved(slots=1)
+    news.queue_moved(slots=1, limit=2)
 
     assert len(sent) == 2
 
