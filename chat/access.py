@@ -6,7 +6,9 @@ letter, a missing one.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+from django.db.models import Model
 
 from chat.errors import ChatError, ErrorCode
 from chat.models import Conversation, Document, DocumentRun, Image, Message, Preset, Reply
@@ -14,9 +16,12 @@ from chat.models import Conversation, Document, DocumentRun, Image, Message, Pre
 if TYPE_CHECKING:
     import uuid
 
+    from django.db.models import QuerySet
+
     from chat.models.image import Owner
 
 REVIEW_IMAGES = "chat.view_image"
+M = TypeVar("M", bound=Model)
 
 
 def conversation_for(user: Owner, conversation_id: uuid.UUID) -> Conversation:
@@ -25,10 +30,9 @@ def conversation_for(user: Owner, conversation_id: uuid.UUID) -> Conversation:
     Raises:
         ChatError: conversation_not_found.
     """
-    found = Conversation.objects.visible_to(user).filter(pk=conversation_id).first()
-    if found is None:
-        raise ChatError(ErrorCode.CONVERSATION_NOT_FOUND)
-    return found
+    return _one(
+        Conversation.objects.visible_to(user), conversation_id, ErrorCode.CONVERSATION_NOT_FOUND
+    )
 
 
 def deleted_conversation_for(user: Owner, conversation_id: uuid.UUID) -> Conversation:
@@ -37,10 +41,8 @@ def deleted_conversation_for(user: Owner, conversation_id: uuid.UUID) -> Convers
     Raises:
         ChatError: conversation_not_found.
     """
-    found = Conversation.objects.filter(owner_id=user.pk, pk=conversation_id).first()
-    if found is None:
-        raise ChatError(ErrorCode.CONVERSATION_NOT_FOUND)
-    return found
+    owned = Conversation.objects.filter(owner_id=user.pk)
+    return _one(owned, conversation_id, ErrorCode.CONVERSATION_NOT_FOUND)
 
 
 def message_for(user: Owner, message_id: uuid.UUID) -> Message:
@@ -50,10 +52,7 @@ def message_for(user: Owner, message_id: uuid.UUID) -> Message:
         ChatError: message_not_found.
     """
     messages = Message.objects.visible_to(user).select_related("conversation", "reply__feedback")
-    found = messages.filter(pk=message_id).first()
-    if found is None:
-        raise ChatError(ErrorCode.MESSAGE_NOT_FOUND)
-    return found
+    return _one(messages, message_id, ErrorCode.MESSAGE_NOT_FOUND)
 
 
 def reply_for(user: Owner, reply_id: uuid.UUID) -> Reply:
@@ -63,10 +62,7 @@ def reply_for(user: Owner, reply_id: uuid.UUID) -> Reply:
         ChatError: message_not_found, for a reply is the assistant's message.
     """
     replies = Reply.objects.visible_to(user).select_related("message__conversation")
-    found = replies.filter(pk=reply_id).first()
-    if found is None:
-        raise ChatError(ErrorCode.MESSAGE_NOT_FOUND)
-    return found
+    return _one(replies, reply_id, ErrorCode.MESSAGE_NOT_FOUND)
 
 
 def preset_for(user: Owner, preset_id: uuid.UUID) -> Preset:
@@ -75,10 +71,7 @@ def preset_for(user: Owner, preset_id: uuid.UUID) -> Preset:
     Raises:
         ChatError: preset_not_found.
     """
-    found = Preset.objects.visible_to(user).filter(pk=preset_id).first()
-    if found is None:
-        raise ChatError(ErrorCode.PRESET_NOT_FOUND)
-    return found
+    return _one(Preset.objects.visible_to(user), preset_id, ErrorCode.PRESET_NOT_FOUND)
 
 
 def images_for(user: Owner, image_ids: list[uuid.UUID]) -> list[Image]:
@@ -101,10 +94,7 @@ def image_for(user: Owner, image_id: uuid.UUID) -> Image:
     """
     is_reviewer = user.is_staff and user.has_perm(REVIEW_IMAGES)
     images = Image.objects.all() if is_reviewer else Image.objects.visible_to(user)
-    found = images.filter(pk=image_id).first()
-    if found is None:
-        raise ChatError(ErrorCode.IMAGE_NOT_FOUND)
-    return found
+    return _one(images, image_id, ErrorCode.IMAGE_NOT_FOUND)
 
 
 def document_for(user: Owner, document_id: uuid.UUID) -> Document:
@@ -113,10 +103,7 @@ def document_for(user: Owner, document_id: uuid.UUID) -> Document:
     Raises:
         ChatError: document_not_found.
     """
-    found = Document.objects.visible_to(user).filter(pk=document_id).first()
-    if found is None:
-        raise ChatError(ErrorCode.DOCUMENT_NOT_FOUND)
-    return found
+    return _one(Document.objects.visible_to(user), document_id, ErrorCode.DOCUMENT_NOT_FOUND)
 
 
 def run_for(user: Owner, run_id: uuid.UUID) -> DocumentRun:
@@ -126,7 +113,12 @@ def run_for(user: Owner, run_id: uuid.UUID) -> DocumentRun:
         ChatError: document_not_found.
     """
     runs = DocumentRun.objects.visible_to(user).select_related("conversation", "document")
-    found = runs.filter(pk=run_id).first()
+    return _one(runs, run_id, ErrorCode.DOCUMENT_NOT_FOUND)
+
+
+def _one(objects: QuerySet[M], pk: uuid.UUID, code: ErrorCode) -> M:
+    """Find one of these, or refuse with a code that says no more than that it is missing."""
+    found = objects.filter(pk=pk).first()
     if found is None:
-        raise ChatError(ErrorCode.DOCUMENT_NOT_FOUND)
+        raise ChatError(code)
     return found
