@@ -80,6 +80,10 @@ class ChatPage:
         self.write(text)
         self.composer.press("Enter")
 
+    def lose_first(self, url: str) -> None:
+        """Have the first request to such an address fail on its way."""
+        self.page.route(url, lambda route: route.abort(), times=1)
+
     def choose(self, card: Locator, action: str) -> None:
         """Take something from the menu of a card in the list."""
         card.hover()

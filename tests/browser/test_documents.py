@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Route, ViewportSize, expect
+from playwright.sync_api import Locator, ViewportSize, expect
 
 from tests.browser.conftest import UPLOAD_BYTES, Console
 from tests.browser.pages import ChatPage
@@ -139,16 +139,7 @@ def test_a_lost_upload_is_tried_again_and_two_files_come_in_turn(
     alice: ChatPage, console: Console
 ) -> None:
     console.allow("ERR_FAILED|Failed to load resource")
-    lost: list[Route] = []
-
-    def lose_first(route: Route) -> None:
-        if lost:
-            route.continue_()
-        else:
-            lost.append(route)
-            route.abort()
-
-    alice.page.route("**/api/documents/", lose_first)
+    alice.lose_first("**/api/documents/")
     alice.choose_pictures(
         ("one.pdf", corpus.another_pdf(1), "application/pdf"),
         ("two.pdf", corpus.another_pdf(1), "application/pdf"),

@@ -65,16 +65,7 @@ def test_unreadable_picture_says_why_and_can_be_removed(alice: ChatPage, console
 
 def test_lost_upload_is_tried_again(alice: ChatPage, console: Console) -> None:
     console.allow("ERR_FAILED|Failed to load resource")
-    lost: list[Route] = []
-
-    def lose_first(route: Route) -> None:
-        if lost:
-            route.continue_()
-        else:
-            lost.append(route)
-            route.abort()
-
-    alice.page.route("**/api/images/", lose_first)
+    alice.lose_first("**/api/images/")
     alice.choose_pictures(("circle.png", red_circle(), "image/png"))
     alice.page.get_by_role("button", name="Try circle.png again").click()
     alice.expect_uploaded()
