@@ -38,9 +38,7 @@ $(VENV)/.installed-test: $(VENV)/.installed
 	@touch $@
 
 run: $(VENV)/.installed ## Install what is needed and serve the product.
-	@$(MANAGE) migrate --noinput --verbosity 0
-	@$(MANAGE) collectstatic --noinput --verbosity 0
-	@$(MANAGE) ensure_administrator
+	@$(MANAGE) prepare --verbosity 0
 	@exec $(MANAGE) serve
 
 run-multi: $(VENV)/.installed ## Serve from many instances on this machine: stores, web processes, workers, proxy.

@@ -16,7 +16,7 @@ from chat.drain import drain
 from chat.error_frames import error_frame
 from chat.errors import ChatError, ErrorCode
 from chat.followed_replies import FollowedReplies
-from chat.frame_budget import FrameBudget
+from chat.frame_budget import SocketBudget
 from chat.generation import continuing, following, local
 from chat.generation.info import info_frame
 from chat.generation.news import current_card
@@ -75,7 +75,6 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self._sender = SocketSender(
             lambda text: self.send(text_data=text), self.close, stall_s=settings.VL_SOCKET_STALL_S
         )
-        self._budget = FrameBudget(settings.VL_SOCKET_FRAMES_PER_S)
         await self.accept()
         scope: dict[str, Any] = dict(self.scope)
         self._language = _language_of(scope)
@@ -88,6 +87,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         drain.add(self, self._restart)
         self.user: User = scope["user"]
         self._caller = Caller(self.user.pk, str((scope.get("client") or ("", 0))[0]))
+        self._budget = SocketBudget(self._caller)
         self._groups = SocketGroups(self.channel_layer, self.channel_name)
         self._follows = FollowedReplies(
             self.user, language=self._language, groups=self._groups, send=self._send

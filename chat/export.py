@@ -22,6 +22,7 @@ from django.utils.translation import gettext as _
 from chat.errors import ChatError
 from chat.rendering import render
 from chat.services import conversations, images
+from chat.shares import rendering_shares
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -132,12 +133,12 @@ async def html(conversation: Conversation) -> AsyncIterator[str]:
     head, _cut, foot = render_to_string("chat/export.html", context).partition(_BODY)
     yield head
     for message in await sync_to_async(conversations.shown_branch)(conversation):
-        yield await sync_to_async(_piece)(message, language)
+        yield await sync_to_async(_piece)(message, language, conversation.owner_id)
     yield foot
 
 
-def _piece(message: Message, language: str | None) -> str:
-    with translation.override(language):
+def _piece(message: Message, language: str | None, owner_id: int) -> str:
+    with translation.override(language), rendering_shares.counting(owner_id):
         return render_to_string("chat/_export_message.html", {"entry": Entry(message)})
 
 

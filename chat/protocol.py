@@ -353,6 +353,8 @@ class ConversationFrame(ServerFrame):
     # The newest turn, so that another tab can load what it has not seen.
     message: uuid.UUID | None = None
     reply: uuid.UUID | None = None
+    # The message that was just deleted, with all that hung on it.
+    deleted_message: uuid.UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ flood still meets a limit. Synchronous; call it from a thread.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import ipaddress
 import logging
@@ -89,7 +90,7 @@ class RateLimits:
             ChatError: rate_limited, with `retry_after_s`.
         """
         counted = (
-            (rate.a_person, f"person-{caller.person_id}"),
+            (rate.a_person, _person_key(caller.person_id)),
             (rate.an_address, f"address-{network_of(caller.address)}"),
         )
         for limit, whose in counted:
@@ -97,6 +98,18 @@ class RateLimits:
                 # More at once than a minute's worth would never be let through.
                 item = RateLimitItemPerMinute(limit)
                 self._hit(item, (rate.name, whose), min(amount, limit))
+
+    def forget(self, person_id: int) -> None:
+        """Let go of what was counted for somebody who is gone; up to 2 commands to Redis.
+
+        While Redis is away nothing is done: what it has of this is gone by itself after a minute.
+        """
+        whose = _person_key(person_id)
+        for limiter in filter(None, (self._here, self._shared)):
+            with contextlib.suppress(StorageError):
+                for rate in (TURNS, UPLOADS):
+                    if rate.a_person:
+                        limiter.clear(RateLimitItemPerMinute(rate.a_person), rate.name, whose)
 
     def _hit(self, item: RateLimitItem, names: tuple[str, str], amount: int) -> None:
         if self._shared is not None and self._clock() >= self._away_until:
@@ -119,6 +132,10 @@ def spend_turn(caller: Caller, images: Sequence[str] | None = ()) -> None:
     rate_limits().spend(TURNS, caller)
     uploads = sum(image.startswith("data:") for image in images or ())
     rate_limits().spend(UPLOADS, caller, uploads)
+
+
+def _person_key(person_id: int) -> str:
+    return f"person-{person_id}"
 
 
 def _hit_or_refuse(

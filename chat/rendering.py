@@ -18,6 +18,7 @@ from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
 
 from chat.html_allowlist import SAFE_LINK, clean
+from chat.markdown_blocks import complete_chars
 from chat.markdown_code import add_code
 from chat.markdown_links import without_turning
 from chat.markdown_math import add_math
@@ -45,7 +46,7 @@ def render(text: str) -> SafeString:
     `\[…\]`, AMS environments) and single line breaks kept. Pure: the same text gives the same
     HTML. Cost: linear in the text, about 1 ms for a usual answer.
     """
-    text = _SURROGATES.sub("\ufffd", text).replace("\r\n", "\n").replace("\r", "\n")
+    text = _normal(text)
     if not _is_affordable(text):
         return _plain(text)
     try:
@@ -55,6 +56,28 @@ def render(text: str) -> SafeString:
         log.exception("Markdown of %d characters could not be rendered", len(text))
         return _plain(text)
     return mark_safe(without_turning(clean(html)))  # noqa: S308  sanitised by the allow-list
+
+
+def render_complete(text: str) -> tuple[int, SafeString]:
+    """Render the blocks of a growing text that no further text can change.
+
+    Gives how many characters they take, and their HTML. What comes after is rendered the same by
+    another call that begins there: joined, it is what `render` makes of all of it, as long as no
+    link is defined in one part and used in another. Never raises; cost as `render`, of the complete
+    blocks, and one pass of the block parser over the rest.
+    """
+    if not _is_affordable(_normal(text)):
+        return 0, SafeString()
+    try:
+        count = complete_chars(_MARKDOWN, text)
+    except Exception:  # as above; what is not complete is shown as text
+        log.exception("Blocks of %d characters could not be told apart", len(text))
+        return 0, SafeString()
+    return count, render(text[:count])
+
+
+def _normal(text: str) -> str:
+    return _SURROGATES.sub("\ufffd", text).replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _plain(text: str) -> SafeString:

@@ -19,6 +19,7 @@ from chat.errors import ChatError, ErrorCode
 from chat.generation.relay import relay, reply_group
 from chat.protocol import FinalFrame
 from chat.session_watch import session_watch
+from chat.stream_places import stream_places
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -46,7 +47,12 @@ class ReplyStream:
     """Follows one reply for one HTTP answer, to its end, the session's or the server's."""
 
     def __init__(self, cursor: ReplyCursor, session: Session) -> None:
-        """Prepare; nothing is followed before the first event is asked for."""
+        """Take a place; nothing is followed before the first event is asked for.
+
+        Raises:
+            ChatError: rate_limited, when its person has `VL_PERSON_STREAMS` open here.
+        """
+        self._place = stream_places.take(session.user_id)
         self._cursor = cursor
         self._session = session
         self._layer: Any = get_channel_layer()
@@ -62,6 +68,7 @@ class ReplyStream:
         channel = await self._layer.new_channel()
         group = reply_group(self._cursor.reply_id)
         clock = asyncio.get_running_loop().time
+        stream_places.begin(self._place)
         try:
             # Join first, then read: what falls in between is read or relayed, or both.
             await self._layer.group_add(group, channel)
@@ -104,6 +111,7 @@ class ReplyStream:
         )
 
     async def _clean_up(self, group: str, channel: str) -> None:
+        stream_places.give_back(self._place)
         drain.discard(self)
         session_watch.discard(self)
         if self._receiving is not None:

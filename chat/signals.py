@@ -13,6 +13,9 @@ conversation_changed = Signal()
 # owner_id: int, conversation_id: UUID, open_reply_ids: list[UUID]; of one that is gone for good
 # also gone_reply_ids: list[UUID]
 conversation_deleted = Signal()
+# with the conversation, and message_id: UUID, the first one that is gone, with all that hung on it;
+# open_reply_ids and gone_reply_ids: list[UUID]
+message_deleted = Signal()
 
 
 def send_after_commit(signal: Signal, **arguments: object) -> None:

@@ -62,6 +62,7 @@ class InferenceService:
         `backend` and `source` replace those that `config` names, for tests.
         """
         self._slots = config.slots
+        self._context_tokens = config.context_tokens
         self._stop = threading.Event()
         self._seat = ModelSeat()
         self._board = StateBoard()
@@ -93,6 +94,12 @@ class InferenceService:
         """Return how the answering model cuts pictures; before one is loaded, Qwen3-VL."""
         model = self._seat.current
         return QWEN3_VL_LIMITS if model is None else model.image_limits
+
+    @property
+    def context_tokens(self) -> int:
+        """Return how many tokens prompt and answer may take; before a model is loaded, at most."""
+        model = self._seat.current
+        return self._context_tokens if model is None else model.context_tokens
 
     def start(self) -> None:
         """Begin to load the model, in the background. Calling it twice is harmless."""
@@ -249,9 +256,9 @@ def _copy_error(state: ServiceState) -> InferenceError:
 def _make_backend(config: InferenceConfig) -> Backend:
     if config.backend is BackendName.SCRIPTED:
         # Tests and web development only.
-        from inference.backends.scripted import ScriptedBackend
+        from inference.backends.scripted import Script, ScriptedBackend
 
-        return ScriptedBackend()
+        return ScriptedBackend(Script(context_tokens=config.context_tokens))
     if config.backend is BackendName.TRANSFORMERS:
         return TransformersBackend(config)
     return EngineBackend(config)

@@ -1,4 +1,4 @@
-"""The people of the tests: alice owns, bob is a stranger, carol is staff."""
+"""For all tests: their people (alice owns, bob is a stranger, carol is staff), order and report."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
+from django.utils import translation
 from hypothesis import settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from django.contrib.auth.models import User
 
 # How long an example takes says how busy the machine is.
@@ -33,6 +36,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     asynchronous test can run.
     """
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say why a test was run again: pytest tells of the last try only."""
+    for report in terminalreporter.stats.get("rerun", ()):
+        terminalreporter.section(f"first try of {report.nodeid}")
+        terminalreporter.line(report.longreprtext)
+
+
+@pytest.fixture(autouse=True)
+def _own_language() -> Iterator[None]:
+    """Leave the next test nothing of the language that a request chose for this thread."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ STORAGES = {
 ACCOUNT_RATE_LIMITS = False
 VL_PERSON_TURNS_PER_MINUTE = VL_ADDRESS_TURNS_PER_MINUTE = 0
 VL_PERSON_UPLOADS_PER_MINUTE = VL_ADDRESS_UPLOADS_PER_MINUTE = 0
+VL_PERSON_DECODE_S_PER_MINUTE = VL_PERSON_RENDER_S_PER_MINUTE = 0
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 # Once a minute it adds to a request's queries; tests that count these could not tell.
 USERSESSIONS_TRACK_ACTIVITY = False

@@ -6,10 +6,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from vlsite import env
 
-AUTHENTICATION_BACKENDS = [
-    "django.contrib.auth.backends.ModelBackend",
-    "allauth.account.auth_backends.AuthenticationBackend",
-]
+AUTHENTICATION_BACKENDS = ["vlsite.sign_in_backend.SignInBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -53,8 +50,15 @@ ACCOUNT_LOGIN_ON_EMAIL_CONFIRMATION = True  # only in the browser that signed up
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
 ACCOUNT_SESSION_REMEMBER = True
+# What leads to a new password, as another address does, asks for the old one or a second factor.
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
 
 VL_STAFF_MFA = env.choice("VL_STAFF_MFA", "optional", ("optional", "required"))
+MFA_ADAPTER = "vlsite.second_factors.MFAAdapter"
+MFA_FORMS = {
+    "authenticate": "vlsite.second_factor_forms.AuthenticateForm",
+    "reauthenticate": "vlsite.second_factor_forms.ReauthenticateForm",
+}
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TOTP_ISSUER = "VL Live Chat"

@@ -1,10 +1,11 @@
-"""The doors that allauth lacks: invitations, a new password without mail, the language."""
+"""The doors that allauth lacks or leaves open: invitations, passwords, addresses, the language."""
 
 from __future__ import annotations
 
+from functools import wraps
 from typing import TYPE_CHECKING
 
-from allauth.account.views import PasswordResetView
+from allauth.account.views import EmailView, PasswordResetView, PasswordSetView
 from allauth.socialaccount.adapter import get_adapter as get_social_adapter
 from allauth.socialaccount.helpers import render_authentication_error
 from allauth.socialaccount.providers.openid_connect.views import login as oidc_login
@@ -18,10 +19,15 @@ from django.views.i18n import set_language
 from requests import RequestException
 
 from chat.services import invitations, preferences
+from chat.views.account import own_page, proven
 from vlsite.accounts import INVITATION_TOKEN
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from django.http import HttpRequest, HttpResponse, HttpResponseBase
+
+    View = Callable[[HttpRequest], HttpResponse]
 
 
 @never_cache
@@ -83,9 +89,26 @@ def choose_language(request: HttpRequest) -> HttpResponseBase:
     return answer
 
 
+def proven_to_change(view: View) -> View:
+    """Show a page to its person, and ask for a proof of who they are before it changes anything.
+
+    By another address, or a first password, a session that was left open becomes an account that
+    was taken. Of those whom another site vouches for allauth asks no proof at all.
+    """
+    changing = proven(view)
+
+    @wraps(view)
+    def guarded(request: HttpRequest) -> HttpResponse:
+        return changing(request) if request.method == "POST" else view(request)
+
+    return own_page(guarded)
+
+
 # Before allauth's own: the first address that matches is taken.
 urlpatterns = [
     path("invitation/<str:token>/", invitation, name="account_invitation"),
     path("oidc/oidc/login/", sign_in_elsewhere, name="sign_in_elsewhere"),
+    path("email/", proven_to_change(EmailView.as_view()), name="account_email"),
+    path("password/set/", proven_to_change(PasswordSetView.as_view()), name="account_set_password"),
     path("password/reset/", password_reset, name="account_reset_password"),
 ]

@@ -10,7 +10,9 @@ from allauth.account.stages import EmailVerificationStage
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth import get_user_model
+from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 from django.http import HttpRequest, HttpResponseRedirect
 from django.shortcuts import render
@@ -70,12 +72,18 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth is
         """Save a new account; the first one of the installation becomes its administrator.
 
         Raises:
-            ImmediateHttpResponse: the invitation was used up meanwhile.
+            ImmediateHttpResponse: sign-up was closed, the invitation used up or the name taken
+                meanwhile.
         """
-        with transaction.atomic():
-            take_up_invitation(request, email=form.cleaned_data.get("email") or "")
-            user = super().save_user(request, user, form, commit=commit)
-            if commit:
+        # The password is hashed before: others wait for what is in the transaction.
+        user = super().save_user(request, user, form, commit=False)
+        if commit:
+            with transaction.atomic():
+                admit(request, email=form.cleaned_data.get("email") or "")
+                if is_taken(user.username):
+                    messages.error(request, self.error_messages["username_taken"])
+                    raise _at_the_form_again()
+                user.save()
                 make_administrator_if_first(user)
         return user
 
@@ -117,12 +125,14 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  
         """Save a new account by the rules of sign-up; with a form the other adapter sees to it.
 
         Raises:
-            ImmediateHttpResponse: the invitation was used up meanwhile.
+            ImmediateHttpResponse: sign-up was closed or the invitation used up meanwhile.
         """
         if form is not None:
             return super().save_user(request, sociallogin, form)
         with transaction.atomic():
-            take_up_invitation(request, email=sociallogin.user.email)
+            admit(request, email=sociallogin.user.email)
+            if is_taken(sociallogin.user.username):
+                sociallogin.user.username = ""  # allauth makes another one up
             user = super().save_user(request, sociallogin)
             make_administrator_if_first(user)
         return user
@@ -168,6 +178,30 @@ def set_language_cookie(response: HttpResponse, language: str) -> None:
     )
 
 
+def admit(request: HttpRequest, *, email: str) -> None:
+    """Let one more sign up, in the transaction that makes their account: 2 to 4 queries.
+
+    Sign-ups wait for each other here, on whichever instance: with PostgreSQL none sees another's
+    account before that is committed. Each of several at once would be the first one, let in where
+    sign-up is closed and made the administrator, and a name would be taken twice, with other
+    capitals, after which nobody could sign in by it.
+
+    Raises:
+        ImmediateHttpResponse: sign-up was closed, or the invitation used up meanwhile.
+    """
+    # A row that is always there. Others may still refer to it.
+    everybody = ContentType.objects.filter(app_label="auth", model="user")
+    list(everybody.select_for_update(no_key=True).values_list("pk"))
+    if not AccountAdapter(request).is_open_for_signup(request):
+        raise _at_the_form_again()
+    take_up_invitation(request, email=email)
+
+
+def is_taken(name: str) -> bool:
+    """Whether somebody has this name, in whatever capitals: 1 query."""
+    return bool(name) and get_user_model().objects.filter(username__iexact=name).exists()
+
+
 def take_up_invitation(request: HttpRequest, *, email: str) -> None:
     """Use the visitor's invitation, where one is needed.
 
@@ -178,7 +212,7 @@ def take_up_invitation(request: HttpRequest, *, email: str) -> None:
         return
     token = str(request.session.get(INVITATION_TOKEN, ""))
     if not invitations.take_up(token, email=email):
-        raise ImmediateHttpResponse(HttpResponseRedirect(reverse("account_signup")))
+        raise _at_the_form_again()
     del request.session[INVITATION_TOKEN]
 
 
@@ -187,6 +221,10 @@ def make_administrator_if_first(user: Any) -> None:
     if get_user_model().objects.order_by("pk").first() == user:
         user.is_staff = user.is_superuser = True
         user.save(update_fields=["is_staff", "is_superuser"])
+
+
+def _at_the_form_again() -> ImmediateHttpResponse:
+    return ImmediateHttpResponse(HttpResponseRedirect(reverse("account_signup")))
 
 
 def _needs_invitation() -> bool:

@@ -5,7 +5,9 @@ Not in `chat.admin`: that package registers its pages with this site while it is
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from allauth.account.decorators import secure_admin_login
 from allauth.account.utils import get_next_redirect_url
@@ -25,8 +27,10 @@ from chat.models import Reply
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
+    from django.http.response import HttpResponseBase
     from django.urls import URLPattern, URLResolver
 
+_View = TypeVar("_View", bound="Callable[..., HttpResponseBase]")
 MAY_SEE = "chat.view_reply"
 # Recovery codes alone are none: they come with one of these.
 SECOND_FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
@@ -38,7 +42,14 @@ class ServerAdminSite(admin.AdminSite):
     def get_urls(self) -> list[URLResolver | URLPattern]:
         """Put the page before Django's own, which end with one that takes every address."""
         page = path("server/", self.admin_view(require_safe(self.show_server)), name="server")
-        return [page, *super().get_urls()]
+        # Nothing here has a page of its own that "view on site" could lead to; it only tells every
+        # member of the staff which rows exist.
+        djangos = super().get_urls()
+        return [page, *(each for each in djangos if getattr(each, "name", "") != "view_on_site")]
+
+    def admin_view(self, view: _View, cacheable: bool = False) -> _View:
+        """Let a model's pages ask for the right before they look for the row."""
+        return super().admin_view(_asking_first(view), cacheable)
 
     def login(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -86,6 +97,25 @@ class ServerAdminSite(admin.AdminSite):
             "workers": local.answerer().beats,
         }
         return TemplateResponse(request, "admin/server.html", context)
+
+
+def _asking_first(view: _View) -> _View:
+    """Give the page of a row that is the same, row or no row, for whom its model is not for.
+
+    Django's history page looks for the row first, so it would tell all staff which ids exist.
+    """
+    model_admin = getattr(view, "__self__", None)
+    if not isinstance(model_admin, admin.ModelAdmin):
+        return view
+
+    @functools.wraps(view)
+    def asking(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        rights = model_admin.get_model_perms(request)
+        if (args or kwargs) and not any(rights[right] for right in ("view", "change", "delete")):
+            raise PermissionDenied
+        return view(request, *args, **kwargs)
+
+    return cast("_View", asking)
 
 
 def _lacks_second_factor(request: HttpRequest) -> bool:

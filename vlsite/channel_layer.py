@@ -20,7 +20,9 @@ logger = logging.getLogger(__name__)
 
 RETRY_S = 0.5
 LOOK_S = 2.0  # how often the mark is looked for
-FAILURES = (RedisError, OSError)
+# Who connects or leaves waits for it: a server that does not answer is as good as away.
+ANSWERS_WITHIN_S = 1.0
+FAILURES = (RedisError, OSError)  # a TimeoutError is an OSError
 
 
 class PatientRedisChannelLayer(RedisChannelLayer):  # type: ignore[misc]  # channels_redis is untyped
@@ -44,9 +46,10 @@ class PatientRedisChannelLayer(RedisChannelLayer):  # type: ignore[misc]  # chan
         if self._watch is None or self._watch.done():
             self._watch = asyncio.get_running_loop().create_task(self._watch_mark())
         try:
-            await super().group_add(group, channel)
+            async with asyncio.timeout(ANSWERS_WITHIN_S):
+                await super().group_add(group, channel)
         except FAILURES as error:
-            logger.warning("channel layer: not joined yet: %s", error)
+            logger.warning("channel layer: not joined yet: %r", error)
             self._is_marked = False
 
     async def group_discard(self, group: str, channel: str) -> None:
@@ -56,9 +59,10 @@ class PatientRedisChannelLayer(RedisChannelLayer):  # type: ignore[misc]  # chan
             self._watch.cancel()
             self._is_marked = False
         try:
-            await super().group_discard(group, channel)
+            async with asyncio.timeout(ANSWERS_WITHIN_S):
+                await super().group_discard(group, channel)
         except FAILURES as error:
-            logger.warning("channel layer: not left: %s", error)
+            logger.warning("channel layer: not left: %r", error)
 
     async def receive(self, channel: str) -> dict[str, Any]:
         """Wait for a message, however long Redis is away."""

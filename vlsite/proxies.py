@@ -18,7 +18,10 @@ Headers: TypeAlias = "list[tuple[bytes, bytes]]"
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 FOR, PROTO = b"x-forwarded-for", b"x-forwarded-proto"
 # Nothing reads the others; they are dropped so that nothing ever does by mistake.
-FORWARDED = {FOR, PROTO, b"x-forwarded-host", b"x-forwarded-port", b"x-real-ip", b"forwarded"}
+FORWARDED = {
+    FOR, PROTO, b"x-forwarded-host", b"x-forwarded-port", b"x-real-ip", b"forwarded",
+    b"daphne-root-path",
+}  # fmt: skip
 
 
 class TrustedProxies:
@@ -37,10 +40,14 @@ class TrustedProxies:
 def see_through(scope: dict[str, Any]) -> dict[str, Any]:
     """Give the scope as if the client itself had called, without what it may have made up.
 
+    Nor does anybody say where this site begins: Daphne takes a header's word for it, and every link
+    of ours, in mails too, would begin with whatever stands there.
+
     The client is the last address in X-Forwarded-For that is no trusted proxy's: each proxy adds
     the one that it was called from, so whatever stands before was said by a stranger.
     """
     headers: Headers = [pair for pair in scope["headers"] if pair[0] not in FORWARDED]
+    scope = {**scope, "root_path": ""}
     peer = _parsed((scope.get("client") or ("", 0))[0])
     if not _is_trusted(peer):
         return {**scope, "headers": headers}

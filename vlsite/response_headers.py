@@ -20,6 +20,8 @@ UNUSED_FEATURES = (
     "payment", "screen-wake-lock", "serial", "usb", "xr-spatial-tracking",
 )  # fmt: skip
 HEADERS = {
+    # What says nothing of caches is somebody's: a browser would have it again after they left.
+    "Cache-Control": "private, no-store",
     # No other site may show our pictures or read our answers, however it asks for them.
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": ", ".join(f"{feature}=()" for feature in UNUSED_FEATURES),

@@ -20,6 +20,7 @@ VL_DATA_DIR = env.folder("VL_DATA_DIR", BASE_DIR / "data")
 # Django ------------------------------------------------------------------------------------
 DEBUG = env.boolean("VL_DEBUG", default=False)
 SECRET_KEY = env.kept_secret("VL_SECRET_KEY", VL_DATA_DIR / "secret_key")
+SECRET_KEY_FALLBACKS = env.secret("VL_FORMER_SECRET_KEY").split()
 INSTALLED_APPS = [
     "daphne",
     "vlsite.admin_app.ServerAdminConfig",
@@ -44,6 +45,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "vlsite.response_headers.ResponseHeaders",
+    "vlsite.public_host.PublicHost",
     "django.middleware.security.SecurityMiddleware",
     "servestatic.middleware.ServeStaticMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -199,10 +201,12 @@ LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "filters": {"without_traceback": {"()": "vlsite.public_host.WithoutTraceback"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {
         name: {"level": env.choice("VL_LOG_LEVEL", "info", ("debug", "info", "warning")).upper()}
         for name in ("chat", "inference", "vlsite")
-    },
+    }
+    | {"django.security.DisallowedHost": {"filters": ["without_traceback"]}},
 }

@@ -5,31 +5,62 @@ In a module of its own because Django imports the storage by path while settings
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import rjsmin  # type: ignore[import-untyped]
-from django.contrib.staticfiles.storage import HashedFilesMixin
+from django.contrib.staticfiles import finders
 from django.core.files.base import ContentFile
+from django.core.files.storage import Storage
 from servestatic.storage import CompressedManifestStaticFilesStorage
 
+from vlsite.bundles import bundle_script, bundle_sheet
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from django.core.files.base import File
 
-_, _MODULE_IMPORTS = HashedFilesMixin._js_module_import_aggregation_patterns  # type: ignore[attr-defined]  # missing in the stubs
+
+class Bundles(Storage):
+    """Gives, for a page's first script or its stylesheet, the bundle of it and what it imports."""
+
+    # What templates name; other modules and sheets are never asked for by themselves.
+    NAMES: ClassVar = frozenset(
+        {
+            "chat/js/main.js",
+            "chat/js/card_page.js",
+            "chat/js/offline_page.js",
+            "chat/css/main.css",
+            "chat/css/card_page.css",
+        }
+    )
+
+    def _open(self, name: str, mode: str = "rb") -> File[bytes]:
+        path = PurePosixPath(name)
+
+        def read(file: str) -> str:
+            found = finders.find(str(path.with_name(file)))
+            if found is None:
+                raise FileNotFoundError(f"{name} imports {file}, and there is none.")
+            return Path(found).read_text(encoding="utf-8")
+
+        bundle = bundle_script if path.suffix == ".js" else bundle_sheet
+        return ContentFile(bundle(path.stem, read).encode())
 
 
 class HashedStaticFilesStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]  # untyped
-    """Hashes file names, and the relative imports between our own ES modules along with them.
+    """Hashes file names; what a page names is a bundle, and our scripts have no comments.
 
-    Django's switch for this would also rewrite the scripts of other packages, some of which name
-    modules that they do not ship. Our modules are served without their comments, which are a
-    third of them.
+    Comments are a third of them. With `DEBUG` neither is done: browsers get the source.
     """
 
-    patterns: ClassVar = (
-        *CompressedManifestStaticFilesStorage.patterns,
-        ("chat/js/*.js", _MODULE_IMPORTS),
-    )
+    def post_process(
+        self, paths: dict[str, tuple[Storage, str]], *args: Any, **options: Any
+    ) -> Iterator[tuple[str, str, bool]]:
+        """Hash the files, those with a bundle as the bundle; give their names and new names."""
+        bundles = {name: (Bundles(), name) for name in Bundles.NAMES & paths.keys()}
+        yield from super().post_process({**paths, **bundles}, *args, **options)
 
     def _save(self, name: str, content: File[bytes]) -> str:
         if name.startswith("chat/js/") and name.endswith(".js"):

@@ -1,4 +1,4 @@
-"""Filters of the conversation list: by what its replies are like."""
+"""Filters of the lists: conversations by what their replies are like, replies by their errors."""
 
 from __future__ import annotations
 
@@ -67,3 +67,23 @@ class DemoFilter(_ReplyFilter):
     parameter_name = "demo"
     field = "is_demo"
     choices_of_field = (("1", _("the demo model")), ("0", _("the model")))
+
+
+class ErrorFilter(admin.SimpleListFilter):
+    """By how replies failed, of the ways that occur: 1 query.
+
+    Django's own filter offers the empty code too, as a link without a name.
+    """
+
+    title = _("error code")
+    parameter_name = "error_code"
+
+    def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, str]]:
+        """Offer the codes."""
+        failed = Reply.objects.exclude(error_code="").order_by("error_code")
+        return [(code, code) for code in failed.values_list("error_code", flat=True).distinct()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Reply]) -> QuerySet[Reply]:
+        """Keep what failed that way."""
+        code = self.value()
+        return queryset.filter(error_code=code) if code else queryset

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.conf import settings
 from django.contrib import admin, messages
+from django.contrib.admin.widgets import AdminSplitDateTime
+from django.db import models
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -23,6 +25,17 @@ if TYPE_CHECKING:
 VALID_FOR = timedelta(days=7)
 
 
+class NamedSplitDateTime(AdminSplitDateTime):
+    """Django's two fields, named also for those who do not see the words before them."""
+
+    def __init__(self, attrs: dict[str, Any] | None = None) -> None:
+        """Name both."""
+        super().__init__(attrs)
+        names = (gettext_lazy("Date"), gettext_lazy("Time"))
+        for field, name in zip(self.widgets, names, strict=True):
+            field.attrs["aria-label"] = name
+
+
 @admin.register(Invitation)
 class InvitationAdmin(ModelAdmin[Invitation]):
     """Lists who was invited; a new one's link stands above the list, and nowhere later."""
@@ -31,6 +44,7 @@ class InvitationAdmin(ModelAdmin[Invitation]):
     list_select_related = ("created_by",)
     search_fields = ("note", "email")
     fields = ("note", "email", "max_uses", "expires_at")
+    formfield_overrides: ClassVar = {models.DateTimeField: {"widget": NamedSplitDateTime}}
 
     def has_change_permission(self, request: HttpRequest, obj: Invitation | None = None) -> bool:
         """Let nobody widen a link that is out already."""

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
+from chat.admin.filters import ErrorFilter
 from chat.admin.read_only import UndeletableAdmin
 from chat.models import Reply
 
@@ -37,7 +38,7 @@ class ReplyAdmin(UndeletableAdmin[Reply]):
         "error_code",
         "judgement",
     )
-    list_filter = ("state", "is_demo", "finish_reason", "error_code", "feedback__value")
+    list_filter = ("state", "is_demo", "finish_reason", ErrorFilter, "feedback__value")
     date_hierarchy = "queued_at"
     ordering = ("-queued_at", "pk")
     search_fields = ("lease_owner", "model", "message__conversation__owner__username")

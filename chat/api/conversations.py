@@ -24,6 +24,7 @@ from chat.errors import ChatError, ErrorCode
 from chat.models import Conversation, Image, Message, Reply
 from chat.rendering import render
 from chat.services import conversations, deletion, options
+from chat.shares import rendering_shares
 
 router = Router(tags=["conversations"])
 
@@ -211,7 +212,9 @@ def restore(request: HttpRequest, conversation_id: uuid.UUID) -> dict[str, Any]:
 @router.get("/{conversation_id}/messages/", response={200: MessageTreeOut, codes_4xx: ErrorOut})
 def list_messages(request: HttpRequest, conversation_id: uuid.UUID) -> dict[str, Any]:
     """Give a conversation's whole tree of messages: 3 queries for any length."""
-    return _tree(access.conversation_for(person(request), conversation_id))
+    conversation = access.conversation_for(person(request), conversation_id)
+    with rendering_shares.taking(conversation.owner_id):
+        return _tree(conversation)
 
 
 @router.get("/{conversation_id}/export/", response={200: None, codes_4xx: ErrorOut})
@@ -224,12 +227,13 @@ def export_file(
     """
     conversation = access.conversation_for(person(request), conversation_id)
     response: HttpResponseBase
+    rendering_shares.check(conversation.owner_id)
     if format == "html":
         response = StreamingHttpResponse(export.html(conversation), content_type=EXPORTED[format])
     elif format == "json":
-        response = JsonResponse(
-            as_json(conversation), json_dumps_params={"ensure_ascii": False, "indent": 1}
-        )
+        with rendering_shares.counting(conversation.owner_id):
+            content = as_json(conversation)
+        response = JsonResponse(content, json_dumps_params={"ensure_ascii": False, "indent": 1})
     else:
         response = HttpResponse(export.markdown(conversation), content_type=EXPORTED[format])
     name = export.file_name(conversation, format)

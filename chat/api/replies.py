@@ -18,13 +18,15 @@ from chat.api.errors import ErrorOut
 from chat.api.frames import STOP_BODY, read_frame
 from chat.api.texts import Text
 from chat.api.turns import TURN_RESPONSES
-from chat.generation import continuing, local
+from chat.generation import continuing, following, local
 from chat.models import Feedback
 from chat.models.feedback import COMMENT_MAX_CHARS
 from chat.protocol import MAX_OFFSET, ContinueFrame, read_stop
+from chat.rendering import render_complete
 from chat.reply_cursor import ReplyCursor
 from chat.reply_stream import ReplyStream, Session
 from chat.services import feedback
+from chat.shares import rendering_shares
 
 router = Router(tags=["replies"])
 
@@ -43,6 +45,21 @@ class Place(Schema):
     """Where in the reply's text to begin."""
 
     offset: int = Field(0, ge=0, le=MAX_OFFSET)
+
+
+class Part(Schema):
+    """A part of the reply's text: it begins where a block does, and is known up to `until`."""
+
+    offset: int = Field(0, ge=0, le=MAX_OFFSET)
+    until: int = Field(MAX_OFFSET, ge=0, le=MAX_OFFSET)
+
+
+class BlocksOut(Schema):
+    """The text from `offset` up to `end`, rendered and sanitised; nothing, where both are equal."""
+
+    offset: int
+    end: int
+    html: str
 
 
 class Judgement(Schema):
@@ -79,6 +96,17 @@ def follow(
     return response
 
 
+@router.get("/{reply_id}/blocks/", response={200: BlocksOut, codes_4xx: ErrorOut})
+def blocks(request: HttpRequest, reply_id: uuid.UUID, part: Query[Part]) -> BlocksOut:
+    """Render the blocks of a part that no further text can change."""
+    user = person(request)
+    reply = access.reply_for(user, reply_id)
+    with rendering_shares.taking(user.pk):
+        text = following.written_text(reply, part.offset)[: max(0, part.until - part.offset)]
+        chars, html = render_complete(text)
+    return BlocksOut(offset=part.offset, end=part.offset + chars, html=html)
+
+
 @router.post("/{reply_id}/continue/", response=TURN_RESPONSES)
 def go_on(request: HttpRequest, reply_id: uuid.UUID) -> Status[dict[str, Any]]:
     """Go on with a reply that was stopped or ran into a limit."""
@@ -102,4 +130,11 @@ def judge(request: HttpRequest, reply_id: uuid.UUID, judgement: Judgement) -> St
     """Say what one thinks of an answer, in the place of what one said before."""
     reply = access.reply_for(person(request), reply_id)
     feedback.give(reply, Feedback.Value(judgement.value), judgement.comment)
+    return Status(204, None)
+
+
+@router.delete("/{reply_id}/feedback/", response={204: None, codes_4xx: ErrorOut})
+def withdraw_judgement(request: HttpRequest, reply_id: uuid.UUID) -> Status[None]:
+    """Take back what one said of an answer; where nothing was said, nothing happens."""
+    feedback.withdraw(access.reply_for(person(request), reply_id))
     return Status(204, None)

@@ -1,4 +1,4 @@
-"""Turns without a socket."""
+"""Turns without a socket, and their versions."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from django.http import HttpRequest
 from ninja import Router, Schema, Status
 from ninja.responses import codes_4xx, codes_5xx
 
-from chat import rate_limits
+from chat import access, rate_limits
 from chat.api.auth import caller, person
 from chat.api.errors import ErrorOut
 from chat.api.frames import EDIT_BODY, MESSAGE_BODY, REGENERATE_BODY, read_frame
 from chat.protocol import read_edit, read_message, read_regenerate
-from chat.services import questions
+from chat.services import deletion, questions
 
 router = Router(tags=["turns"])
 versions = Router(tags=["turns"])
@@ -30,6 +30,12 @@ class TurnOut(Schema):
     title: str
 
 
+class LeftOut(Schema):
+    """Where a message was deleted; null where the whole conversation was."""
+
+    conversation: uuid.UUID | None
+
+
 TURN_RESPONSES: dict[Any, Any] = {202: TurnOut, codes_4xx: ErrorOut, codes_5xx: ErrorOut}
 
 
@@ -39,6 +45,17 @@ def edit(request: HttpRequest, message_id: uuid.UUID) -> Status[dict[str, Any]]:
     frame = read_frame(request, read_edit, message=str(message_id))
     rate_limits.spend_turn(caller(request), frame.images)
     return Status(202, questions.edit(person(request), frame).as_dict())
+
+
+@versions.delete("/messages/{message_id}/", response={200: LeftOut, codes_4xx: ErrorOut})
+def delete(request: HttpRequest, message_id: uuid.UUID) -> dict[str, Any]:
+    """Delete a question or one version of an answer for good, with all that hangs on it.
+
+    An answer without other versions goes with its question, and a conversation's only question
+    with the conversation, which can be brought back for a while.
+    """
+    left = deletion.delete_message(access.message_for(person(request), message_id))
+    return {"conversation": left and left.pk}
 
 
 @versions.post(

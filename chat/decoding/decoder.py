@@ -12,8 +12,10 @@ import logging
 import socket
 import subprocess
 import sys
+from contextlib import contextmanager
 from functools import partial
 from threading import BoundedSemaphore, Lock
+from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
 from django.conf import settings
@@ -27,9 +29,10 @@ from chat.decoding.exchange import (
     write_order,
 )
 from chat.errors import ChatError, ErrorCode
+from chat.shares import Shares
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     from chat.decoding.exchange import PageSizes, Stream
@@ -59,6 +62,7 @@ class Decoder:
         """Start nothing yet."""
         self._lock = Lock()
         self._turns = BoundedSemaphore(settings.VL_DECODE_PROCESSES)
+        self._shares = Shares("DECODE")
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
 
@@ -67,49 +71,68 @@ class Decoder:
         """Of the fork server, when one was started."""
         return self._process.pid if self._process else None
 
-    def decode(self, content: bytes) -> DecodedPicture:
-        """Decode in a process of its own.
+    def decode(self, content: bytes, *, owner_id: int | None = None) -> DecodedPicture:
+        """Decode in a process of its own, in the time of its owner, if any is named.
 
         Blocks for up to `VL_DECODE_S` and the time the others before it take.
 
         Raises:
             ChatError: image_type_unsupported, image_too_large or image_unreadable; the last also
-                for a picture that made its process fail or take too long.
+                for a picture that made its process fail or take too long. rate_limited where the
+                owner's files took all that they may.
         """
         order = _order(max_pixels=settings.VL_IMAGE_PIXELS)
-        return self._carry_out(order, content, _picture_reader(content))
+        return self._carry_out(order, content, _picture_reader(content), owner_id)
 
-    def page_sizes(self, content: bytes) -> PageSizes:
+    def page_sizes(self, content: bytes, *, owner_id: int | None = None) -> PageSizes:
         """Look into a document as `decode` looks into a picture: the pixels of each page.
 
         Raises:
-            ChatError: document_unreadable, document_locked or document_too_long.
+            ChatError: document_unreadable, document_locked, document_too_long or rate_limited.
         """
         order = _order(task=Task.PAGE_SIZES, max_pixels=settings.VL_PAGE_PIXELS)
         read = partial(read_page_sizes, max_pages=settings.VL_DOCUMENT_PAGES)
-        return self._carry_out(order, content, read)
+        return self._carry_out(order, content, read, owner_id)
 
-    def page(self, content: bytes, number: int, *, max_pixels: int) -> DecodedPicture:
+    def page(
+        self, content: bytes, number: int, *, max_pixels: int, owner_id: int | None = None
+    ) -> DecodedPicture:
         """Render one page of a document, counted from 1, as `decode` decodes a picture.
 
         Raises:
-            ChatError: document_unreadable, document_locked or document_too_long.
+            ChatError: document_unreadable, document_locked, document_too_long or rate_limited.
         """
         order = _order(task=Task.PAGE, max_pixels=max_pixels, page=number)
-        return self._carry_out(order, content, _picture_reader(content))
+        return self._carry_out(order, content, _picture_reader(content), owner_id)
 
     def close(self) -> None:
         """End the fork server; pictures that are being decoded are refused."""
         with self._lock:
             self._end()
 
-    def _carry_out(self, order: Order, content: bytes, read: Callable[[Stream], Answer]) -> Answer:
-        with self._turns:
+    def _carry_out(
+        self, order: Order, content: bytes, read: Callable[[Stream], Answer], owner_id: int | None
+    ) -> Answer:
+        with self._turn_of(owner_id):
             try:
                 return self._ask(order, content, read)
             except (BadAnswerError, OSError) as error:
                 log.warning("A %s of %d bytes has no answer: %r", order.task, len(content), error)
                 raise ChatError(_UNREADABLE[order.task]) from error
+
+    @contextmanager
+    def _turn_of(self, owner_id: int | None) -> Iterator[None]:
+        """Wait for a turn; who has had their share gives it to others at once."""
+        with self._turns:
+            if owner_id is None:
+                yield
+                return
+            self._shares.check(owner_id)
+            began = monotonic()
+            try:
+                yield
+            finally:
+                self._shares.add(owner_id, monotonic() - began)
 
     def _ask(self, order: Order, content: bytes, read: Callable[[Stream], Answer]) -> Answer:
         ours, theirs = socket.socketpair()

@@ -66,7 +66,7 @@ _LIGHT_GROUND, _DARK_GROUND = (255, 255, 255), (32, 32, 32)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecodedPicture:
-    """A picture as people and the model see it: RGB, upright, without metadata."""
+    """A picture as people and the model see it: RGB or grey, upright, without metadata."""
 
     width_px: int
     height_px: int
@@ -99,7 +99,7 @@ def decode(content: bytes, *, max_pixels: int, thumbnail_px: int) -> DecodedPict
 
 
 def encode(picture: Image.Image, *, is_lossless: bool, thumbnail_px: int) -> DecodedPicture:
-    """Encode an RGB picture and its thumbnail; lossless where that does not become too large."""
+    """Encode an RGB or grey picture and its thumbnail; lossless where that is not too large."""
     content_type, encoded = _encoded(picture, is_lossless=is_lossless)
     return DecodedPicture(
         width_px=picture.width,
@@ -178,7 +178,10 @@ def _upright(picture: Image.Image) -> Image.Image:
 
 
 def _as_srgb(picture: Image.Image) -> Image.Image:
-    """Bring any mode and profile to opaque RGB, without the metadata that Pillow would save."""
+    """Bring any mode and profile to opaque sRGB, without the metadata that Pillow would save.
+
+    What is grey stays grey, a third of the bytes.
+    """
     profile = picture.info.get("icc_profile")
     alpha = None
     if picture.mode.startswith("I"):
@@ -189,6 +192,8 @@ def _as_srgb(picture: Image.Image) -> Image.Image:
             picture = picture.convert("RGBA")
         alpha = picture.getchannel("A")
         picture = picture.convert("RGB")
+    elif picture.mode == "1":
+        picture = picture.convert("L")
     elif picture.mode not in ("RGB", "L", "CMYK"):
         picture = picture.convert("RGB")
     picture = _without_profile(picture, profile)
@@ -208,7 +213,7 @@ def _without_profile(picture: Image.Image, profile: object) -> Image.Image:
         else:
             if converted is not None:
                 return converted
-    return picture if picture.mode == "RGB" else picture.convert("RGB")
+    return picture if picture.mode in ("RGB", "L") else picture.convert("RGB")
 
 
 def _on_ground(picture: Image.Image, alpha: Image.Image) -> Image.Image:

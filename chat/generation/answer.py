@@ -58,7 +58,7 @@ class Answer:
         self._kept_at = self._renewed_at = self._counted_at = time.monotonic()
         self._kept_tokens = len(self._token_ids)
         self._generation: Generation | None = None
-        self._is_cancelled = self._is_released = False
+        self._is_cancelled = self._is_released = self._is_lost = False
 
     def release(self) -> None:
         """Stop as `cancel` does, but for another worker to go on: the process is ending."""
@@ -82,8 +82,7 @@ class Answer:
             self._log.start(reply_id, self.claim.attempt, self._text)
             self._conclude(self._generate())
         except (claims.LeaseLostError, StaleAttemptError) as error:
-            logger.warning("answer: gave up: %s", error)
-            self.cancel()
+            self._give_up(error)
         except (DatabaseError, InterfaceError):
             # The row keeps the last checkpoint; its lease runs out, and another attempt goes on.
             self.cancel()
@@ -94,7 +93,7 @@ class Answer:
             self._fail(ErrorCode.GENERATION_FAILED, "unexpected")
         finally:
             # From here on followers read the row, or the log of the next attempt.
-            self._log.end(reply_id, self.claim.attempt)
+            self._log.end(reply_id, self.claim.attempt, is_lost=self._is_lost)
         news.reply_ended(reply_id)
 
     def _generate(self) -> Finished | Failed:
@@ -110,11 +109,20 @@ class Answer:
             self._tell_stage({"stage": "prefill", "resumed": True})
         while True:
             event = generation.next_event(timeout_s=COALESCE_S if self._unsent else 0.25)
+            # First of all: who slept must learn of a loss before anything is written.
+            self._renew_when_due(generation)
             if isinstance(event, TERMINAL_EVENTS):
                 self._send()
                 return event
             self._take(event)
-            self._keep_up(generation)
+            self._keep_up()
+
+    def _renew_when_due(self, generation: Generation) -> None:
+        now = time.monotonic()
+        if now - self._renewed_at >= RENEW_S:
+            if claims.renew(self.claim):
+                generation.cancel()
+            self._renewed_at = now
 
     def _take(self, event: Event | None) -> None:
         if isinstance(event, TextDelta):
@@ -130,8 +138,8 @@ class Answer:
             }
             self._tell_stage(status)
 
-    def _keep_up(self, generation: Generation) -> None:
-        """Do what has fallen due: relay text, keep it in the row, renew the lease."""
+    def _keep_up(self) -> None:
+        """Do what has fallen due: relay text, keep it in the row, tell the speed."""
         now = time.monotonic()
         if self._unsent and now - self._sent_at >= COALESCE_S:
             self._send()
@@ -145,10 +153,6 @@ class Answer:
             total = self.claim.reply.options["max_tokens"]
             self._tell_stage({"stage": "decode", "done": len(self._token_ids), "total": total})
             self._counted_at = now
-        if now - self._renewed_at >= RENEW_S:
-            if claims.renew(self.claim):
-                generation.cancel()
-            self._renewed_at = now
 
     def _send(self) -> None:
         if not self._unsent:
@@ -204,4 +208,9 @@ class Answer:
         try:
             claims.fail(self.claim, ErrorCode(code), text=self._text)
         except claims.LeaseLostError as error:
-            logger.warning("answer: gave up: %s", error)
+            self._give_up(error)
+
+    def _give_up(self, error: Exception) -> None:
+        logger.warning("answer: gave up: %s", error)
+        self._is_lost = True
+        self.cancel()

@@ -56,7 +56,7 @@ def limits() -> dict[str, int]:
         "upload_bytes": settings.VL_UPLOAD_BYTES,
         "image_pixels": settings.VL_IMAGE_PIXELS,
         "max_tokens": settings.VL_MAX_TOKENS,
-        "context_tokens": settings.VL_CONTEXT_TOKENS,
+        "context_tokens": local.answerer().context_tokens,
         "system_prompt_chars": settings.VL_SYSTEM_PROMPT_CHARS,
         "presets": settings.VL_PRESETS_PER_PERSON,
         "frame_bytes": MAX_FRAME_BYTES,

@@ -21,6 +21,7 @@ def listen_to_services() -> None:
     signals.turn_started.connect(_on_turn_started)
     signals.conversation_changed.connect(_on_conversation_changed)
     signals.conversation_deleted.connect(_on_conversation_deleted)
+    signals.message_deleted.connect(_on_message_deleted)
 
 
 def _on_turn_started(
@@ -45,6 +46,23 @@ def _on_conversation_deleted(
 ) -> None:
     reply_log.forget(gone_reply_ids)
     news.conversation_deleted(owner_id=owner_id, conversation_id=conversation_id)
+    _end(open_reply_ids)
+
+
+def _on_message_deleted(
+    *,
+    conversation: Conversation,
+    message_id: uuid.UUID,
+    open_reply_ids: list[uuid.UUID],
+    gone_reply_ids: list[uuid.UUID],
+    **_: Any,
+) -> None:
+    reply_log.forget(gone_reply_ids)
+    news.message_deleted(conversation, message_id)
+    _end(open_reply_ids)
+
+
+def _end(open_reply_ids: list[uuid.UUID]) -> None:
     for reply_id in open_reply_ids:
         if not claims.request_stop(reply_id, seen_offset=None):
             local.answerer().cancel(reply_id)

@@ -92,6 +92,10 @@ class Answerer(Protocol):
     def beats(self) -> list[Beat]:
         """What each of those who answer says of itself."""
 
+    @property
+    def context_tokens(self) -> int:
+        """How many tokens prompt and answer may take together."""
+
     def ring(self) -> None:
         """Say that a reply may be waiting."""
 
@@ -150,6 +154,11 @@ class LocalRunner:
     def is_ready(self) -> bool:
         """Whether a question would be answered now."""
         return bool(self._threads) and self.service.state.phase == Phase.READY
+
+    @property
+    def context_tokens(self) -> int:
+        """How many tokens prompt and answer may take together."""
+        return self.service.context_tokens
 
     def start(self) -> None:
         """Load the model and begin to answer, all in the background."""

@@ -5,6 +5,7 @@ Every function may be called from any thread and returns at once.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from chat.generation.relay import EVERYONE, relay, reply_group, user_group
@@ -98,6 +99,12 @@ def conversation_deleted(*, owner_id: int, conversation_id: uuid.UUID) -> None:
         is_deleted=True,
     )
     _send_card(owner_id, card)
+
+
+def message_deleted(conversation: Conversation, message_id: uuid.UUID) -> None:
+    """Tell the owner's tabs that a message is gone, with all that hung on it: 2 queries."""
+    card = replace(current_card(conversation), deleted_message=message_id)
+    _send_card(conversation.owner_id, card)
 
 
 def model_changed() -> None:

@@ -63,12 +63,12 @@ class RedisReplyLog:
         """See `ReplyLog.set_status`."""
         self._writer(reply_id, attempt).set_status(status)
 
-    def end(self, reply_id: uuid.UUID, attempt: int) -> None:
+    def end(self, reply_id: uuid.UUID, attempt: int, *, is_lost: bool = False) -> None:
         """See `ReplyLog.end`."""
         writer = self._writers.get(reply_id)
         if writer is not None and writer.attempt == attempt:
             del self._writers[reply_id]
-            writer.end()
+            writer.end(is_lost=is_lost)
 
     def forget(self, reply_ids: Sequence[uuid.UUID]) -> None:
         """See `ReplyLog.forget`.
@@ -136,11 +136,11 @@ class _Writer:
         self._is_whole, self._pieces_since_whole = True, 0
         self._write(self._add_whole)
 
-    def end(self) -> None:
+    def end(self, *, is_lost: bool) -> None:
         try:
-            if not self._is_whole:
+            if not self._is_whole and not is_lost:
                 self.write_whole()
-            self._write(self._add_end)
+            self._write(functools.partial(self._add_end, nomkstream=is_lost))
         except StaleAttemptError:
             return  # it is the later attempt's to end
 
@@ -193,9 +193,10 @@ class _Writer:
         redis.xadd(self._status_key, fields, id=entry_id, maxlen=1, approximate=False)
         redis.expire(self._status_key, RUNNING_S)
 
-    def _add_end(self, redis: Any) -> None:
+    def _add_end(self, redis: Any, *, nomkstream: bool) -> None:
         digest = hashlib.sha256("".join(self._parts).encode()).hexdigest()
-        redis.xadd(self._text_key, {"sha256": digest}, id=f"{self.attempt}-{self._length + 1}")
+        entry_id = f"{self.attempt}-{self._length + 1}"
+        redis.xadd(self._text_key, {"sha256": digest}, id=entry_id, nomkstream=nomkstream)
         for key in (self._text_key, self._status_key):
             redis.expire(key, int(RETENTION_S))
 

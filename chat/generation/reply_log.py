@@ -67,8 +67,11 @@ class ReplyLog(Protocol):
             StaleAttemptError: the attempt is not the log's, or the log has ended.
         """
 
-    def end(self, reply_id: uuid.UUID, attempt: int) -> None:
-        """Close the log, to be forgotten after `RETENTION_S`; an older attempt changes nothing."""
+    def end(self, reply_id: uuid.UUID, attempt: int, *, is_lost: bool = False) -> None:
+        """Close the log, to be forgotten after `RETENTION_S`; an older attempt changes nothing.
+
+        `is_lost`: the reply is not this attempt's any more, or gone; so nothing is made anew.
+        """
 
     def forget(self, reply_ids: Sequence[uuid.UUID]) -> None:
         """Drop the logs of replies whose rows are gone; who still writes one is stopped by it."""
@@ -123,7 +126,7 @@ class MemoryReplyLog:
         with self._lock:
             self._writable(reply_id, attempt).status = status
 
-    def end(self, reply_id: uuid.UUID, attempt: int) -> None:
+    def end(self, reply_id: uuid.UUID, attempt: int, *, is_lost: bool = False) -> None:
         """See `ReplyLog.end`."""
         with self._lock:
             entry = self._entries.get(reply_id)

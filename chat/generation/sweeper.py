@@ -1,7 +1,8 @@
 """Returns the replies of lost workers to the queue, and ends those past their deadline.
 
 Purges the conversations, too, that were deleted too long ago to be brought back, and PDFs kept long
-enough. Runs through documents that nobody carried on go on.
+enough. Runs through documents that nobody carried on go on, in another thread: drawing a page takes
+as long as its author wants, and lost replies do not wait for that.
 """
 
 from __future__ import annotations
@@ -35,21 +36,22 @@ def sweep() -> int:
     purged = deletion.purge(settings.VL_DELETE_UNDO_S)
     if purged:
         logger.info("sweeper: %d deleted conversations are gone for good", purged)
-    page_runs.carry_on_idle()
     documents.remove_old()
     return returned
 
 
 def sweep_files() -> None:
-    """Delete the files that deleted rows left behind; in a thread that may wait for a storage.
+    """Delete the files that deleted rows left behind, and carry on with idle runs.
 
+    In a thread that may wait for a storage, or for a page to be drawn.
     Once an hour, whoever of all processes comes first removes pictures that no message shows.
     """
     try:
         leftover_files.remove()
         if cache.add(ORPHANS_KEY, True, ORPHANS_EVERY_S) and (removed := orphan_images.remove()):
             logger.info("sweeper: %d pictures that no message shows are gone", removed)
+        page_runs.carry_on_idle()
     except Exception:  # without the thread they would stay for ever
-        logger.exception("sweeper: could not look for files; trying again")
+        logger.exception("sweeper: could not look for files and runs; trying again")
     finally:
         close_old_connections()

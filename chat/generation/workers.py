@@ -12,6 +12,8 @@ import threading
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
+
 from chat.generation.redis_link import RedisAwayError
 from inference.images import QWEN3_VL_LIMITS, ImageLimits, count_image_tokens
 from inference.live_stats import LiveStats
@@ -50,11 +52,19 @@ class Beat:
     image_limits: ImageLimits = QWEN3_VL_LIMITS
     owner: str = ""
     stats: LiveStats | None = None  # of a worker of another version there are none
+    context_tokens: int = 0  # such a worker does not say
 
     @classmethod
     def of(cls, owner: str, service: InferenceService) -> Beat:
         """Ask a service what it is busy with."""
-        return cls(service.state, service.slots, service.image_limits, owner, service.live_stats())
+        return cls(
+            service.state,
+            service.slots,
+            service.image_limits,
+            owner,
+            service.live_stats(),
+            service.context_tokens,
+        )
 
     def encode(self) -> str:
         """Write it as JSON, without the error: its text is for that worker's log."""
@@ -72,6 +82,7 @@ class Beat:
                 "image_limits": limits,
                 "owner": self.owner,
                 "stats": stats,
+                "context_tokens": self.context_tokens,
             }
         )
 
@@ -86,6 +97,7 @@ class Beat:
             ImageLimits(**told["image_limits"]),
             told.get("owner", ""),
             _decode_stats(told.get("stats")),
+            told.get("context_tokens", 0),
         )
 
 
@@ -196,24 +208,29 @@ class RemoteWorkers:
         """Whether a question would be answered now."""
         return self.state.phase == Phase.READY
 
+    @property
+    def context_tokens(self) -> int:
+        """How many tokens prompt and answer may take, whichever worker answers."""
+        told = [each.context_tokens for each in self._ready if each.context_tokens]
+        return min(told, default=settings.VL_CONTEXT_TOKENS)
+
     def cancel(self, reply_id: uuid.UUID) -> None:
         """Stop a reply, whichever worker writes it."""
         tell_stop(self._link, reply_id)
 
     def count_image_tokens(self, width_px: int, height_px: int, pixels: PixelBudget) -> int:
         """See `InferenceService.count_image_tokens`."""
-        ready = [each for each in self._beats or [] if each.state.phase == Phase.READY]
-        limits = ready[0].image_limits if ready else QWEN3_VL_LIMITS
+        limits = self._ready[0].image_limits if self._ready else QWEN3_VL_LIMITS
         return count_image_tokens(width_px, height_px, pixels, limits)
 
     def look(self) -> None:
         """Look once. While Redis is away what was known stays: workers go on without it."""
-        before = (self.state, self.has_worker)
+        before = self._told
         try:
             self._beats = read_beats(self._link)
         except RedisAwayError:
             return
-        if (self.state, self.has_worker) != before:
+        if self._told != before:
             self._on_change()
 
     def start(self, also: Callable[[], None]) -> None:
@@ -238,3 +255,12 @@ class RemoteWorkers:
         self._closing.set()
         if self._thread is not None:
             self._thread.join(2 * BEAT_S)
+
+    @property
+    def _ready(self) -> list[Beat]:
+        return [each for each in self._beats or [] if each.state.phase == Phase.READY]
+
+    @property
+    def _told(self) -> tuple[ServiceState, bool, int]:
+        """What people are told of the workers."""
+        return (self.state, self.has_worker, self.context_tokens)

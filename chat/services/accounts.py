@@ -9,6 +9,7 @@ from django.db import transaction
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
+    from django.db.models import QuerySet
 
 
 class LastAdministratorError(Exception):
@@ -17,9 +18,7 @@ class LastAdministratorError(Exception):
 
 def may_delete(user: User) -> bool:
     """Whether somebody else could administer the installation, or it is not this one's task."""
-    administrators = get_user_model().objects.filter(is_superuser=True, is_active=True)
-    others = administrators.exclude(pk=user.pk)
-    return not user.is_superuser or others.exists()
+    return not user.is_superuser or _administrators().exclude(pk=user.pk).exists()
 
 
 def delete(user: User) -> None:
@@ -32,6 +31,12 @@ def delete(user: User) -> None:
         LastAdministratorError: nothing was deleted.
     """
     with transaction.atomic():
+        # Of the last two who leave at the same moment the second one waits here, and stays.
+        list(_administrators().select_for_update().order_by("pk").values_list("pk"))
         if not may_delete(user):
             raise LastAdministratorError
         user.delete()
+
+
+def _administrators() -> QuerySet[User]:
+    return get_user_model().objects.filter(is_superuser=True, is_active=True)

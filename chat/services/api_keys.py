@@ -6,12 +6,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
 from chat.models import ApiKey
 from chat.models.api_key import PREFIX_CHARS
 from chat.models.secret_text import digest, new_secret
+from chat.services import quotas
 
 if TYPE_CHECKING:
     import uuid
@@ -30,22 +32,24 @@ class TooManyKeysError(Exception):
 def issue(owner: User, *, name: str, scope: ApiKey.Scope, days: int | None) -> tuple[ApiKey, str]:
     """Make a key that lasts for these days, or until it is revoked; give it with its text.
 
-    Nobody can find the text out later. 2 queries.
+    Nobody can find the text out later. 3 queries.
 
     Raises:
         TooManyKeysError: revoke one first.
     """
-    if ApiKey.objects.visible_to(owner).count() >= settings.VL_API_KEYS:
-        raise TooManyKeysError
     text = KEY_START + new_secret()
-    key = ApiKey.objects.create(
-        owner=owner,
-        name=name,
-        prefix=text[:PREFIX_CHARS],
-        digest=digest(text),
-        scope=scope,
-        expires_at=None if days is None else timezone.now() + timedelta(days=days),
-    )
+    with transaction.atomic():
+        quotas.lock(owner)  # two at once cannot both be the last one
+        if ApiKey.objects.visible_to(owner).count() >= settings.VL_API_KEYS:
+            raise TooManyKeysError
+        key = ApiKey.objects.create(
+            owner=owner,
+            name=name,
+            prefix=text[:PREFIX_CHARS],
+            digest=digest(text),
+            scope=scope,
+            expires_at=None if days is None else timezone.now() + timedelta(days=days),
+        )
     return key, text
 
 

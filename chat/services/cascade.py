@@ -1,4 +1,4 @@
-"""What must go with a row, and is not in the database: files, logs, work, sessions.
+"""What must go with a row, and is not in the database: files, logs, work, sessions, counts.
 
 Django's own signals of deletion are the one place that sees every way: the page, the API, the
 admin, a shell, a person's rows going with their account.
@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 from allauth.usersessions.models import UserSession
 from django.contrib.auth import get_user_model
 from django.contrib.sessions.models import Session
+from django.db import transaction
 from django.db.models.signals import post_delete, pre_delete
 
+from chat import rate_limits
 from chat.models import Conversation, Document, Image, Reply
 from chat.models.document import documents_folder_of
 from chat.models.image import folder_of
@@ -57,3 +59,5 @@ def _after_session(*, instance: UserSession, **_: Any) -> None:
 
 def _after_person(*, instance: User, **_: Any) -> None:
     leftover_files.leave([folder_of(instance.pk), documents_folder_of(instance.pk)])
+    person_id = instance.pk  # the instance has none, once it is deleted
+    transaction.on_commit(lambda: rate_limits.rate_limits().forget(person_id))

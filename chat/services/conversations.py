@@ -56,11 +56,17 @@ def shown_branch(conversation: Conversation) -> list[Message]:
 
 def sibling_ids(conversation: Conversation) -> dict[uuid.UUID, list[uuid.UUID]]:
     """Give each message those that hang on the same one, itself included, oldest first: 1 query."""
-    rows = conversation.messages.order_by("created_at", "id").values_list("pk", "parent_id")
-    children: dict[uuid.UUID | None, list[uuid.UUID]] = {}
-    for message_id, parent_id in rows:
-        children.setdefault(parent_id, []).append(message_id)
+    children = _children(conversation)
     return {message_id: ids for ids in children.values() for message_id in ids}
+
+
+def from_here_on(conversation: Conversation, message: Message) -> list[uuid.UUID]:
+    """Give a message and everything that hangs on it: 1 query."""
+    children = _children(conversation)
+    found = [message.pk]
+    for each in found:  # grows while it is read
+        found += children.get(each, [])
+    return found
 
 
 def show(conversation: Conversation, message: Message) -> None:
@@ -143,6 +149,15 @@ def set_unread(conversation: Conversation, *, is_unread: bool) -> Conversation:
 def delete(conversation: Conversation) -> None:
     """Delete the conversation for good, with its messages; a reply being written is stopped."""
     conversation.delete()  # what else must go: `services.cascade`
+
+
+def _children(conversation: Conversation) -> dict[uuid.UUID | None, list[uuid.UUID]]:
+    """Give what hangs on each message, oldest first; under None the first questions."""
+    rows = conversation.messages.order_by("created_at", "id").values_list("pk", "parent_id")
+    children: dict[uuid.UUID | None, list[uuid.UUID]] = {}
+    for message_id, parent_id in rows:
+        children.setdefault(parent_id, []).append(message_id)
+    return children
 
 
 def _save(conversation: Conversation, field: str) -> Conversation:

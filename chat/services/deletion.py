@@ -1,4 +1,4 @@
-"""Deleting a conversation so that it can be brought back for a while."""
+"""Deleting: a conversation, which can be brought back for a while, and messages, which cannot."""
 
 from __future__ import annotations
 
@@ -10,9 +10,14 @@ from django.utils import timezone
 
 from chat import access
 from chat.errors import ChatError, ErrorCode
-from chat.models import Conversation, Reply
+from chat.models import Conversation, Message, Reply
 from chat.services import conversations
-from chat.signals import conversation_changed, conversation_deleted, send_after_commit
+from chat.signals import (
+    conversation_changed,
+    conversation_deleted,
+    message_deleted,
+    send_after_commit,
+)
 
 if TYPE_CHECKING:
     import uuid
@@ -53,6 +58,49 @@ def restore(user: Owner, conversation_id: uuid.UUID) -> Conversation:
             raise ChatError(ErrorCode.CONVERSATION_NOT_FOUND)
         send_after_commit(conversation_changed, conversation=conversation)
     return conversation
+
+
+def delete_message(message: Message) -> Conversation | None:
+    """Delete a question, or one version of an answer, for good, with all that hangs on it.
+
+    An answer without other versions goes with its question. Of a conversation's only question the
+    conversation is discarded instead: then this gives None. Replies still being written are
+    stopped. Where the shown branch is cut off, it goes on to the newest end of what is left.
+    About 10 queries.
+
+    Raises:
+        ChatError: message_not_found, when it has gone meanwhile.
+    """
+    with transaction.atomic():
+        conversation = Conversation.objects.select_for_update().get(pk=message.conversation_id)
+        versions = conversations.sibling_ids(conversation)
+        if message.pk not in versions:
+            raise ChatError(ErrorCode.MESSAGE_NOT_FOUND)
+        first = message
+        if message.role == Message.Role.ASSISTANT and len(versions[message.pk]) == 1:
+            first = conversation.messages.get(children=message)
+        others = [each for each in versions[first.pk] if each != first.pk]
+        if first.parent_id is None and not others:
+            discard(conversation)
+            return None
+        _delete_from(first, conversation, goes_on_at=first.parent_id or others[-1])
+    return conversation
+
+
+def _delete_from(first: Message, conversation: Conversation, *, goes_on_at: uuid.UUID) -> None:
+    gone = conversations.from_here_on(conversation, first)
+    replies = Reply.objects.filter(message_id__in=gone)
+    send_after_commit(
+        message_deleted,
+        conversation=conversation,
+        message_id=first.pk,
+        open_reply_ids=list(replies.open().values_list("pk", flat=True)),
+        gone_reply_ids=list(replies.values_list("pk", flat=True)),
+    )
+    is_cut_off = conversation.leaf_id in gone
+    Message.objects.filter(pk=first.pk).delete()
+    if is_cut_off:
+        conversations.show(conversation, conversation.messages.get(pk=goes_on_at))
 
 
 def purge(undo_s: float) -> int:

@@ -225,6 +225,8 @@ def _ask(run: DocumentRun, page: RunPage) -> bool:
             raise ChatError(ErrorCode.DOCUMENT_NOT_FOUND)
         image = documents.page_images(owner, run.document, [page.number])[0]
     except ChatError as error:
+        if error.code == ErrorCode.RATE_LIMITED:  # its person's files took their time: later
+            return True
         RunPage.objects.filter(pk=page.pk).update(error_code=error.code)
         return False
     question = turns.Question(

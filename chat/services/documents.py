@@ -65,7 +65,8 @@ def page_thumbnail(document: Document, number: int) -> bytes:
     """
     check_pages(document, [number])
     max_pixels = settings.VL_THUMBNAIL_PX**2
-    return decoder.page(_read(document), number, max_pixels=max_pixels).thumbnail
+    drawn = decoder.page(_read(document), number, max_pixels=max_pixels, owner_id=document.owner_id)
+    return drawn.thumbnail
 
 
 def check_pages(document: Document, numbers: Sequence[int]) -> None:
@@ -97,7 +98,7 @@ def _keep(owner: User, data: bytes, sha256: str, name: str) -> Document:
         sha256=sha256,
         name=_shown_name(name),
         size_bytes=len(data),
-        page_sizes_px=decoder.page_sizes(data),
+        page_sizes_px=decoder.page_sizes(data, owner_id=owner.pk),
     )
     try:
         document.file.save("", ContentFile(data), save=False)
@@ -131,7 +132,9 @@ def _page_image(owner: User, document: Document, number: int) -> Image:
     found = images.find(owner, sha256)
     if found is not None:
         return found
-    picture = decoder.page(_read(document), number, max_pixels=settings.VL_PAGE_PIXELS)
+    picture = decoder.page(
+        _read(document), number, max_pixels=settings.VL_PAGE_PIXELS, owner_id=owner.pk
+    )
     return images.keep(owner, picture, sha256)
 
 

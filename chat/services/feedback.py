@@ -17,3 +17,8 @@ def give(reply: Reply, value: Feedback.Value, comment: str = "") -> Feedback:
     judgement = {"value": value, "comment": comment.strip(), "given_at": timezone.now()}
     kept, _ = Feedback.objects.update_or_create(reply=reply, defaults=judgement)
     return kept
+
+
+def withdraw(reply: Reply) -> None:
+    """Forget what its person thought of an answer, if anything."""
+    Feedback.objects.filter(reply=reply).delete()

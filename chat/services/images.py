@@ -49,7 +49,7 @@ def store_upload(owner: User, content: Upload) -> Image:
     if found := find(owner, sha256):
         return found
     quotas.check_storage(owner, 0)  # who has no room need not have it decoded
-    return keep(owner, decoder.decode(data), sha256)
+    return keep(owner, decoder.decode(data, owner_id=owner.pk), sha256)
 
 
 def decode_data_url(text: str) -> bytes:

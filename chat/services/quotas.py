@@ -52,13 +52,19 @@ def _check_open_replies(owner: User) -> None:
 
 
 def check_runs(owner: User) -> None:
-    """Refuse one more run through a document than a person may have at once: 1 query.
+    """Refuse one more run through a document than a person may have at once: 1 or 2 queries.
+
+    Within the transaction that begins it: the person's others wait for its end, on whichever
+    instance they are, so that two cannot both be the last one.
 
     Raises:
         ChatError: quota_exceeded.
     """
     limit = settings.VL_PERSON_RUNS
-    if 0 < limit <= DocumentRun.objects.visible_to(owner).running().count():
+    if not limit:
+        return
+    lock(owner)
+    if limit <= DocumentRun.objects.visible_to(owner).running().count():
         detail = _("{limit} of your documents are being read already. Wait for one, or stop it.")
         raise _exceeded(format_lazy(detail, limit=limit), retry_after_s=OPEN_REPLIES_RETRY_S)
 
@@ -85,7 +91,7 @@ def check_storage(owner: User, size_bytes: int, *, is_kept_now: bool = False) ->
     if not limit:
         return
     if is_kept_now:
-        list(get_user_model().objects.select_for_update().filter(pk=owner.pk).values_list("pk"))
+        lock(owner)
     held = (Image.objects.visible_to(owner), Document.objects.visible_to(owner))
     sums = [rows.aggregate(total=Sum("size_bytes"))["total"] or 0 for rows in held]
     if sum(sums) + size_bytes > limit:
@@ -93,6 +99,11 @@ def check_storage(owner: User, size_bytes: int, *, is_kept_now: bool = False) ->
             "Your pictures and PDFs fill the {limit} GiB you have. Delete conversations to go on."
         )
         raise _exceeded(format_lazy(detail, limit=f"{limit / 2**30:.3g}"))
+
+
+def lock(owner: User) -> None:
+    """Let others who ask for the same person, on any instance, wait until this transaction ends."""
+    list(get_user_model().objects.select_for_update().filter(pk=owner.pk).values_list("pk"))
 
 
 def _used_up(detail: _StrPromise) -> ChatError:

@@ -22,39 +22,6 @@ from chat.views.page_texts import example_questions, page_texts
 from chat.views.sidebar import ConversationCard, sidebar_page
 from chat.views.transcript import Stretch, blank_cards, stretch
 
-STYLESHEETS = tuple(
-    f"chat/css/{name}.css"
-    for name in (
-        "layout",
-        "sidebar",
-        "message",
-        "grounding",
-        "prose",
-        "composer",
-        "attachments",
-        "welcome",
-        "dialogs",
-        "options",
-        "viewer",
-        "print",
-        "page_chooser",
-        "run",
-    )
-)
-# Named here so that the browser asks for all of them at once, not one import after another.
-MODULES = tuple(
-    f"chat/js/{name}.js"
-    for name in (
-        "protocol",
-        "conversation_state",
-        "socket",
-        "message_view",
-        "composer",
-        "attachments",
-        "sidebar",
-    )
-)
-
 
 @page
 def home(request: HttpRequest) -> HttpResponse:
@@ -94,8 +61,6 @@ def _chat(
         "sidebar": sidebar_page(request.user),
         "blank_conversation": ConversationCard(),
         "page_data": _page_data(request, conversation),
-        "stylesheets": STYLESHEETS,
-        "modules": MODULES,
         "example_questions": example_questions(),
         "export_formats": export.forms(),
         "run": getattr(conversation, "document_run", None),

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from chat.models.image import Owner
 
 QUERY_MAX_CHARS = 200
+PAGE_MAX_DIGITS = 9
 # Days back to which a group reaches, from the newest on; what is older goes by its month.
 _DAYS = ((0, "today"), (1, "yesterday"), (7, "week"), (30, "month"))
 
@@ -74,7 +75,8 @@ def sidebar_page(
     A page that is none is the first.
     """
     query = query.strip()[:QUERY_MAX_CHARS].replace("\x00", "")
-    number = int(page) if page.isdecimal() else 1
+    # Python reads no number of thousands of digits.
+    number = int(page) if page.isdecimal() and len(page) <= PAGE_MAX_DIGITS else 1
     found = conversations.page(user, query=query, number=number, is_archived=is_archive)
     return SidebarPage(
         query=query,

@@ -85,7 +85,6 @@ class AnswerCard:
     first_token_s: float = 0
     tokens_per_s: float = 0
     judgement: int = 0  # 1 good, -1 bad, 0 none
-    comment: str = ""
 
     @classmethod
     def of(cls, reply: Reply) -> AnswerCard:
@@ -110,7 +109,6 @@ class AnswerCard:
             first_token_s=(timings.get("first_token_ms") or 0) / 1000,
             tokens_per_s=timings.get("tokens_per_s") or 0,
             judgement=feedback.value if feedback else 0,
-            comment=feedback.comment if feedback else "",
         )
 
     @property

@@ -79,6 +79,10 @@ class LoadedModel(Protocol):
         """Say whether this is the bundled demo model."""
 
     @property
+    def context_tokens(self) -> int:
+        """Return how many tokens prompt and answer may take together."""
+
+    @property
     def image_limits(self) -> ImageLimits:
         """Return how this model cuts pictures into tokens."""
 

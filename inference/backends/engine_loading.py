@@ -14,6 +14,7 @@ from torch import Tensor
 
 from inference.backends.base import ModelFiles, ReportProgress
 from inference.backends.engine_model import EngineModel
+from inference.backends.heap import trim_heap
 from inference.backends.own_processor import OwnProcessor
 from inference.backends.processor_cores import count_physical_cores
 from inference.backends.spill_place import ClaimedFolder, claim_folder
@@ -85,7 +86,7 @@ def load_engine_model(
     processor = make_processor(folder, find_parts(folder))
     eos_ids = list_eos_ids(read_configured_eos(folder), processor.eos_token_id)
     spill = _open_spill(folder, networks, config)
-    return EngineModel(
+    model = EngineModel(
         processor,
         start_engine(networks, config=config, spill=spill),
         shape=networks.shape,
@@ -94,6 +95,8 @@ def load_engine_model(
         config=config,
         eos_ids=eos_ids,
     )
+    trim_heap()
+    return model
 
 
 def make_processor(folder: Path, parts: ProcessorParts | None) -> Processor:

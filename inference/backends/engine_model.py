@@ -84,6 +84,11 @@ class EngineModel:
         return self._files.demo
 
     @property
+    def context_tokens(self) -> int:
+        """Return how many tokens prompt and answer may take together."""
+        return self._input.context_tokens
+
+    @property
     def image_limits(self) -> ImageLimits:
         """Return how this model cuts pictures into tokens."""
         return self._input.limits

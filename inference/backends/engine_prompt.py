@@ -51,15 +51,19 @@ def make_prompt(inputs: Inputs, prompt_tokens: int, shape: ModelShape) -> Prompt
 
 
 def _split_pictures(inputs: Inputs) -> list[PicturePatches]:
-    """Return each picture of `pixel_values` (P, inputs) by its row of `image_grid_thw`."""
+    """Return each picture of `pixel_values` (P, inputs) by its row of `image_grid_thw`.
+
+    Bytes with a `pixel_scale`, as our own processor gives them, stay bytes.
+    """
     if "image_grid_thw" not in inputs:
         return []
     grids = inputs["image_grid_thw"].tolist()
     pixels: tuple[Tensor, ...] = torch.split(
         inputs["pixel_values"], [t * h * w for t, h, w in grids]
     )
+    scale = inputs.get("pixel_scale")
     return [
-        PicturePatches(part.float().contiguous(), rows, columns)
+        PicturePatches((part.float() if scale is None else part).contiguous(), rows, columns, scale)
         for part, (_, rows, columns) in zip(pixels, grids, strict=True)
     ]
 
@@ -68,8 +72,10 @@ def _digest(picture: PicturePatches) -> bytes:
     """Return 32 bytes that differ for pictures that look different to the model.
 
     Over the patches themselves and not over the file: whatever decides about them (budget, limits,
-    rotation, the processor's release) is in them. 2 ms for a picture of 300 tokens.
+    rotation, the processor's release) is in them. 1 ms for a picture of 300 tokens in bytes.
     """
     seen = hashlib.sha256(f"{picture.rows}x{picture.columns}/".encode())
+    if picture.scale is not None:
+        seen.update(picture.scale.numpy().data)
     seen.update(picture.pixels.numpy().data)
     return seen.digest()

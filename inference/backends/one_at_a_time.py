@@ -35,6 +35,11 @@ class OneAtATime:
         return self._model.demo
 
     @property
+    def context_tokens(self) -> int:
+        """Return how many tokens prompt and answer may take together."""
+        return self._model.context_tokens
+
+    @property
     def image_limits(self) -> ImageLimits:
         """Return how this model cuts pictures into tokens."""
         return self._model.image_limits

@@ -3,7 +3,7 @@
 Knows how the pieces of a Qwen3-VL prompt fit together; what a checkpoint says about each piece is
 `inference.processor`'s. Gives what transformers' processor gives, to the bit (the tests say so),
 and is ready in half a second instead of five.
-Letters: P patches, C channels, T frames of a patch, S side of a patch, M merge.
+Letters: P patches, C channels, S side of a patch, M merge.
 """
 
 from __future__ import annotations
@@ -65,7 +65,9 @@ class OwnProcessor:
         return self._codec.decode(token_ids)
 
     def make_inputs(self, messages: list[TemplateMessage], *, add_vision_id: bool) -> Inputs:
-        """Return `input_ids` (1, tokens) and, with pictures, their patches and grids.
+        """Return `input_ids` (1, tokens) and, with pictures, patches, their scale, and grids.
+
+        The patches are bytes still; `engine.vision.PicturePatches` makes numbers of them.
 
         Raises:
             ValueError: the template did not give each picture its place.
@@ -79,6 +81,7 @@ class OwnProcessor:
         inputs = {"input_ids": torch.tensor([ids])}
         if pictures:
             inputs["pixel_values"] = torch.cat(patches)
+            inputs["pixel_scale"] = make_scale(self._recipe)
             inputs["image_grid_thw"] = torch.tensor(grids)
         return inputs
 
@@ -102,10 +105,10 @@ class OwnProcessor:
 
 
 def cut_patches(picture: Image.Image, recipe: PictureRecipe) -> Tensor:
-    """Return the patches (P, C·T·S·S) float32 of a picture in RGB whose sides are whole tokens.
+    """Return the patches (P, C·S·S) uint8 of a picture in RGB whose sides are whole tokens.
 
-    The patches of one token, M by M, follow each other; within a patch come channel, frame, row,
-    column, as the tower's convolution has its inputs.
+    The patches of one token, M by M, follow each other; within a patch come channel, row, column,
+    as the tower's convolution has its inputs, but for the frames, which are alike.
 
     Raises:
         ValueError: a side is not a whole number of tokens.
@@ -119,14 +122,17 @@ def cut_patches(picture: Image.Image, recipe: PictureRecipe) -> Tensor:
     blocks = pixels.view(
         height // side // merge, merge, side, width // side // merge, merge, side, CHANNELS
     )
-    # -> (token rows, token columns, M, M, C, S, S): still bytes, so little is moved
-    ordered = blocks.permute(0, 3, 1, 4, 6, 2, 5).reshape(-1, CHANNELS, 1, side, side)
-    # Both scales in one, in the order and width in which transformers computes them.
+    # -> (token rows, token columns, M, M, C, S, S)
+    return blocks.permute(0, 3, 1, 4, 6, 2, 5).reshape(-1, CHANNELS * side * side)
+
+
+def make_scale(recipe: PictureRecipe) -> Tensor:
+    """Return (2, C) float32: what to subtract from a byte of each channel, then to divide by.
+
+    Both scales in one, in the order and width in which transformers computes them.
+    """
     unscale = 1.0 / recipe.rescale_factor
-    mean = (torch.tensor(recipe.mean) * unscale).view(CHANNELS, 1, 1, 1)
-    std = (torch.tensor(recipe.std) * unscale).view(CHANNELS, 1, 1, 1)
-    numbers = ordered.float().sub_(mean).div_(std)
-    return numbers.expand(-1, -1, recipe.temporal_patch, -1, -1).reshape(len(numbers), -1)
+    return torch.stack([torch.tensor(recipe.mean) * unscale, torch.tensor(recipe.std) * unscale])
 
 
 def _pictures(messages: Sequence[TemplateMessage]) -> Iterator[Image.Image]:

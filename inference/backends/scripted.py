@@ -161,6 +161,11 @@ class ScriptedModel:
         return self._files.demo
 
     @property
+    def context_tokens(self) -> int:
+        """Return how many tokens prompt and answer may take together."""
+        return self._script.context_tokens
+
+    @property
     def image_limits(self) -> ImageLimits:
         """Return the limits of Qwen3-VL."""
         return QWEN3_VL_LIMITS

@@ -72,7 +72,7 @@ class VisionInput:
     def __init__(self, processor: Processor, *, context_tokens: int) -> None:
         """Use the model's processor; prompt and answer together may take `context_tokens`."""
         self._processor = processor
-        self._context_tokens = context_tokens
+        self.context_tokens = context_tokens
         self.limits = processor.limits
         self._control_tokens = ControlTokens(processor.control_tokens)
         self._prepared = PreparedPictures()
@@ -86,12 +86,12 @@ class VisionInput:
             InferenceError: `context_too_long`, `image_unreadable`, `image_too_large`.
         """
         # At least half of the context stays for the question, however long an answer was asked for.
-        budget = self._context_tokens - min(max_tokens, self._context_tokens // 2)
+        budget = self.context_tokens - min(max_tokens, self.context_tokens // 2)
         pictures = _Pictures(self._prepared, self.limits.within(request.pixels))
         kept = fit_context(request.messages, lambda m: self._count_tokens(m, pictures), budget)
         messages = build_template_messages(kept, self._control_tokens, pictures.entry)
         inputs = self._processor.make_inputs(messages, add_vision_id=count_images(kept) > 1)
-        if inputs["input_ids"].shape[1] + len(request.prefix_token_ids) >= self._context_tokens:
+        if inputs["input_ids"].shape[1] + len(request.prefix_token_ids) >= self.context_tokens:
             raise InferenceError(
                 ErrorCode.CONTEXT_TOO_LONG, "This conversation is too long for the model."
             )

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from time import monotonic
 from typing import Any
 
@@ -135,6 +136,11 @@ class VisionLanguageModel:
         return self._files.demo
 
     @property
+    def context_tokens(self) -> int:
+        """Return how many tokens prompt and answer may take together."""
+        return self._input.context_tokens
+
+    @property
     def image_limits(self) -> ImageLimits:
         """Return how this model cuts pictures into tokens."""
         return self._input.limits
@@ -150,7 +156,7 @@ class VisionLanguageModel:
         """Answer one request in the calling thread; see `backends.base.LoadedModel.answer`."""
         began = monotonic()
         torch.set_num_threads(self._threads)  # holds for the calling thread only
-        request = self._input.find_prefix(request, emit)
+        request = self._without_image_tokens(self._input.find_prefix(request, emit))
         max_tokens = self._max_tokens_of(request)
         inputs = self._input.build(request, max_tokens)
         progress = PrefillProgress(
@@ -188,6 +194,14 @@ class VisionLanguageModel:
         """Return how long the answer may become; what was written before is not held against it."""
         most = self._max_tokens + len(request.prefix_token_ids)
         return min(request.options.max_tokens, most)
+
+    def _without_image_tokens(self, request: GenerationRequest) -> GenerationRequest:
+        """Leave out of the prefix what would stand for a picture: the model wrote it, as a word.
+
+        transformers looks for a picture behind each such token, also where an answer goes on.
+        """
+        kept = tuple(i for i in request.prefix_token_ids if i != self._image_token_id)
+        return replace(request, prefix_token_ids=kept)
 
     def _generate(
         self,

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from typing import Final
 
-GAP_TARGET_S: Final = 0.15
-"""What a step may take while answers are being written: people see gaps from about 250 ms on."""
+GAP_TARGET_S: Final = 0.22
+"""What a step may take while answers are being written: people see gaps from about 250 ms on.
+
+Each step reads all weights once for the answers, so short steps take time from those who wait for
+their first word: with 0.15 it came a tenth later for the middle one of eight people.
+"""
 ALONE_TARGET_S: Final = 1.0
 """What a step may take while nobody waits for a token: then only a newcomer waits for its end.
 
@@ -36,8 +40,10 @@ class Pace:
         self._row_s: float | None = None
         self._part_s: float | None = None
 
-    def prompt_rows(self, decoding: int, *, is_encoding: bool) -> int:
+    def prompt_rows(self, decoding: int, *, is_shared: bool) -> int:
         """Return how many prompt rows the next step may take beside `decoding` running answers.
+
+        With `is_shared` they leave half of what is left of it, and one part at least, to the tower.
 
         Never less than 16, so that a prompt gets on however slow the machine is.
         """
@@ -45,10 +51,9 @@ class Pace:
             return self._fixed_rows
         if self._row_s is None:
             return FIRST_ROWS
-        taken_s = (self._decode_s or 0.0) if decoding else 0.0
-        if is_encoding and self._part_s is not None:
-            taken_s += self._part_s
-        left_s = _target(decoding) - taken_s
+        left_s = _target(decoding) - ((self._decode_s or 0.0) if decoding else 0.0)
+        if is_shared:
+            left_s -= max(left_s / 2, self._part_s or 0.0)
         return int(min(max(left_s / self._row_s, MIN_ROWS), MAX_ROWS))
 
     def has_time_for_part(self, decoding: int, elapsed_s: float) -> bool:

@@ -47,20 +47,21 @@ class PictureLane:
         self._batches.clear()
         self._run = None
 
-    def work(self, *, decoding: int, began: float) -> EngineSequence | None:
-        """Encode at least one part of a layer, more while the step begun at `began` has time.
+    def work(self, *, decoding: int, began: float, is_due: bool) -> EngineSequence | None:
+        """Encode parts of layers while the step begun at `began` has time; `is_due`, one at least.
 
         Returns the sequence when all its pictures are read, which frees the lane, else None. Stops
         between parts when the sequence is cancelled.
         """
         sequence = self.sequence
         while sequence is not None and not sequence.is_cancelled:
+            if not is_due and not self._pace.has_time_for_part(decoding, self._clock() - began):
+                break
+            is_due = False
             self._encode_part(sequence)
             if self._batch == len(self._batches):
                 self.drop()
                 return sequence
-            if not self._pace.has_time_for_part(decoding, self._clock() - began):
-                break
         return None
 
     def _encode_part(self, sequence: EngineSequence) -> None:

@@ -1,9 +1,9 @@
 """What runs next: one step after the other over all requests, on one thread.
 
 A step runs the newest token of every running answer together with some rows of the prompts that
-are being read (first come, first served), then a few layers of the vision tower. How many rows and
-layers, `Pace` decides from the time that earlier steps took, so that a new picture never freezes
-the answers that are being written.
+are being read (first come, first served), then a few layers of the vision tower, if it serves
+somebody who came before all of those. How many rows and layers, `Pace` decides from the time that
+earlier steps took, so that a new picture never freezes the answers that are being written.
 
 Where an answer repeats something, its step has rows for a draft of what comes next (`speculation`).
 Each token is chosen from the true scores, as without drafts, and a draft's row counts only if all
@@ -106,11 +106,13 @@ class Scheduler:
         began = self._clock()
         for sequence in [s for s in self._sequences if s.is_cancelled]:
             self._end(sequence)
-        shares = self._plan()
+        is_shared = self._is_tower_next()
+        shares = self._plan(is_shared=is_shared)
         if shares:
             self._guard([share.sequence for share in shares], partial(self._run_text, shares))
-        if self._tower.sequence is not None:
-            self._guard([self._tower.sequence], partial(self._run_vision, began))
+        if self._tower.sequence is not None and self._is_tower_next():
+            run_vision = partial(self._run_vision, began, is_due=is_shared or not shares)
+            self._guard([self._tower.sequence], run_vision)
 
     def end_all(self, error: Exception) -> None:
         """End every sequence with an error; the engine is closing, or its books are broken."""
@@ -176,13 +178,25 @@ class Scheduler:
             for sequence in sequences:
                 self._end(sequence, error)
 
-    def _plan(self) -> list[Share]:
-        """Return who takes part in the next step of the text network, and with how many rows."""
+    def _is_tower_next(self) -> bool:
+        """Say whether the tower serves somebody who came before all whose prompts are being read.
+
+        Pictures of later ones wait until the prompts are read: side by side, both would be late.
+        """
+        encoding = self._tower.sequence
+        return encoding is not None and all(
+            encoding.arrival < sequence.arrival for sequence in self._list(Standing.PREFILLING)
+        )
+
+    def _plan(self, *, is_shared: bool) -> list[Share]:
+        """Return who takes part in the next step of the text network, and with how many rows.
+
+        `is_shared` leaves time in it for the tower.
+        """
         for sequence in self._list(Standing.DECODING):
             self._make_room(sequence)
         decoding = self._list(Standing.DECODING)
-        is_encoding = self._tower.sequence is not None
-        left = self._pace.prompt_rows(len(decoding), is_encoding=is_encoding)
+        left = self._pace.prompt_rows(len(decoding), is_shared=is_shared)
         self._start_waiting(left - sum(s.pending for s in self._list(Standing.PREFILLING)))
         prompts = self._share_out(left)
         most = 0 if prompts else self._draft_tokens
@@ -246,9 +260,9 @@ class Scheduler:
             if not share.sequence.is_cancelled:
                 self._guard([share.sequence], partial(self._accept, share, scores))
 
-    def _run_vision(self, began: float) -> None:
+    def _run_vision(self, began: float, *, is_due: bool) -> None:
         decoding = len(self._list(Standing.DECODING))
-        seen = self._tower.work(decoding=decoding, began=began)
+        seen = self._tower.work(decoding=decoding, began=began, is_due=is_due)
         if seen is not None:
             self._send_on(seen)
 

@@ -44,6 +44,7 @@ SUITES = {
             "tests/chat/test_rendering_hostile.py",
             "tests/chat/test_markdown_links.py",
             "tests/inference/backends/test_hostile_prompts.py",
+            "tests/chat/generation/test_hostile_history.py",
         ),
         {"ATTACK_TEXT_BATCHES": "40"},
     ),
@@ -59,7 +60,12 @@ SUITES = {
     ),
     "idor": Suite(
         "somebody else's id looks like a missing one",
-        ("tests/chat/test_access.py", "tests/chat/test_strangers_ids.py", "tests/chat/api"),
+        (
+            "tests/chat/test_access.py",
+            "tests/chat/test_strangers_ids.py",
+            "tests/chat/admin/test_row_ids.py",
+            "tests/chat/api",
+        ),
     ),
 }
 

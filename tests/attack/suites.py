@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 from tests.faults.figures import Figure
 
 ROOT = Path(__file__).parents[2]
+MESSAGE_CHARS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def run(name: str, suite: Suite) -> Figure:
 def _figure(name: str, goal: str, report: Path) -> Figure:
     tests = list(ElementTree.parse(report).iter("testcase"))  # noqa: S314 - pytest wrote it
     bad = [
-        f"{test.get('name')}: {child.tag}"
+        f"{test.get('name')}: {child.tag}: {child.get('message', '')[:MESSAGE_CHARS]}"
         for test in tests
         for child in test
         if child.tag in ("failure", "error", "skipped")

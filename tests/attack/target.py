@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import requests
 
 from tests.browser.server import ServerProcess
 from tests.server.people import Person
+from tests.server.processes import resident_mib
 
 UPLOAD_BYTES = 64 * 2**20
 
@@ -47,10 +47,8 @@ class Target:
 
     def memory_mib(self) -> float:
         """Tell what the server has in memory, without its children."""
-        status = Path(f"/proc/{self.pid}/status").read_text()
-        found = re.search(r"VmRSS:\s+(\d+) kB", status)
-        assert found is not None
-        return int(found[1]) / 1024
+        assert self.pid is not None
+        return resident_mib(self.pid)
 
     def fork_server_pid(self) -> int | None:
         """Find the process that the sandboxes come from."""
@@ -66,10 +64,15 @@ class Target:
         """Count the pictures whose process failed or was killed."""
         return self.log.count("The process of a picture ended with")
 
-    def stored_files(self) -> list[Path]:
-        """List what the server keeps: pictures and database."""
-        found = self._server.data.rglob("*")
-        return [path for path in found if path.is_file() and path.name != "server.log"]
+    def files_with(self, secret: bytes) -> list[str]:
+        """Name what the server keeps that holds these bytes: pictures and database."""
+        found = []
+        for path in self._server.data.rglob("*"):
+            # SQLite makes its own files and takes them away again, meanwhile too.
+            with suppress(FileNotFoundError):
+                if path.is_file() and path.name != "server.log" and secret in path.read_bytes():
+                    found.append(path.name)
+        return found
 
 
 @contextmanager

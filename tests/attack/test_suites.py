@@ -29,7 +29,10 @@ def run(folder: Path, text: str) -> tuple[int, list[str]]:
 
 
 def test_only_what_held_counts(tmp_path: Path) -> None:
-    assert run(tmp_path, TESTS) == (3, ["test_lost: failure", "test_skipped: skipped"])
+    assert run(tmp_path, TESTS) == (
+        3,
+        ["test_lost: failure: assert False", "test_skipped: skipped: no browser"],
+    )
 
 
 def test_a_file_that_does_not_load_is_wrong(tmp_path: Path) -> None:

@@ -144,8 +144,7 @@ def _judged(target: Target, found: _Findings, growth_mib: float) -> list[str]:
     wrong = []
     if growth_mib > GROWTH_MIB:
         wrong.append(f"the server grew by {growth_mib:.1f} MiB")
-    kept = [path.name for path in target.stored_files() if SECRET in path.read_bytes()]
-    if kept:
+    if kept := target.files_with(SECRET):
         wrong.append(f"a secret is kept in {kept[:3]}")
     if "Traceback" in target.log:
         wrong.append("a traceback in the log")

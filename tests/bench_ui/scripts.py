@@ -1,17 +1,23 @@
 """What runs within the page to measure it: put there before its own scripts."""
 
-# When the last message of the transcript is first within the window, in ms since navigation.
+# When the last message of the transcript was first painted in the window, ms since navigation.
 READABLE = """
-addEventListener("DOMContentLoaded", () => {
+(() => {
     const look = () => {
         const last = document.querySelector("[data-messages]")?.lastElementChild;
         const box = last?.getBoundingClientRect();
-        if (box && box.height > 0 && box.top < innerHeight && box.bottom > 0) {
+        const isWhole = document.querySelector("[data-composer]"); // it follows the transcript
+        if (isWhole && box && box.height > 0 && box.top < innerHeight && box.bottom > 0) {
             window.readableMs = performance.now();
-        } else requestAnimationFrame(look);
+        } else requestAnimationFrame(wait);
     };
-    requestAnimationFrame(look);
-});
+    const wait = () => {
+        const paint = new MessageChannel();
+        paint.port1.onmessage = look;
+        paint.port2.postMessage(null);  // after the frame
+    };
+    requestAnimationFrame(wait);
+})();
 """
 # How long tasks kept the page from answering, in ms.
 LONG_TASKS = """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from tests.browser.blocking_proxy import Address, blocking_proxy
 from tests.browser.pages import ChatPage, sign_up
 from tests.browser.server import ServerProcess
 
@@ -34,7 +34,6 @@ FLAGS = [
 ]
 UPLOAD_BYTES = 2**20
 DESKTOP: ViewportSize = {"width": 1280, "height": 800}
-_NUMBERS = itertools.count(1)  # tests share a server, people share no account
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -147,18 +146,28 @@ def new_context(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
 def person(new_context: Callable[..., BrowserContext], console: Console) -> Callable[..., ChatPage]:
     """Sign somebody up on a server and give their chat page."""
     names = iter(("alice", "bob", "carol"))
-    number = next(_NUMBERS)
 
     def arrive(on: ServerProcess, **options: object) -> ChatPage:
         context = new_context(**options)
         page = context.new_page()
         console.watch(page)
-        sign_up(context, on.url, f"{next(names)}{number}")
+        sign_up(context, on.url, next(names))
         chat = ChatPage(page, on.url, SCREENSHOTS)
         chat.open_home()
         return chat
 
     return arrive
+
+
+@pytest.fixture
+def behind_proxy(tmp_path: Path) -> Iterator[Address]:
+    """Serve a site that people reach through a proxy that refuses sockets."""
+    process = ServerProcess(tmp_path, {"VL_BACKEND": "scripted"})
+    with blocking_proxy(process.port) as address:
+        process.environment["VL_PUBLIC_URL"] = address.url
+        process.start()
+        yield address
+        process.stop()
 
 
 @pytest.fixture

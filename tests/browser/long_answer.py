@@ -1,10 +1,11 @@
 """How smoothly the page shows a long answer: python -m tests.browser.long_answer.
 
-The socket is played here, 60 pieces a second of 20 characters, so that nothing but the page is
-measured. Prints, for each kind of text, the time between two frames (median, 95th percentile, the
-longest), the longest task, and the processor time of the page's main thread, which other programs
-disturb least: in the first quarter, in the last one, where what grows with the answer shows, and
-when the rendered answer takes the text's place.
+The socket is played here, 60 pieces a second of 20 characters, and so are the calls for complete
+blocks, so that nothing but the page is measured. Prints, for each kind of text, the time between
+two frames (median, 95th percentile, the longest), the longest task, and the processor time of the
+page's main thread, which other programs disturb least: in the first quarter, in the last one, where
+what grows with the answer shows, and at the end. `blocks` tells of the calls, of the nodes that
+came of them, and how many of these the end left in place.
 """
 
 from __future__ import annotations
@@ -17,18 +18,20 @@ import time
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import sync_playwright
 
-from chat.rendering import render
+from chat.rendering import render, render_complete
 from tests.browser.conftest import CHROMIUM, DESKTOP, FLAGS, SCREENSHOTS
 from tests.browser.pages import ChatPage, sign_up
+from tests.browser.scripted_server import EVERYTHING
 from tests.browser.server import ServerProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from playwright.sync_api import Page, WebSocketRoute
+    from playwright.sync_api import Page, Route, WebSocketRoute
 
 CHARS = 20_000
 PIECE_CHARS = 20
@@ -38,9 +41,16 @@ SENTENCE = "The picture shows a red circle beside a blue square, and a yellow st
 TEXTS = {
     "paragraphs": (SENTENCE * 4 + "\n\n") * 80,
     "one paragraph": SENTENCE * 300,
+    "everything": (EVERYTHING + "\n") * 40,
     "a table": "| place | shape | colour |\n|---|---|---|\n" + "| left | circle | red |\n" * 900,
     "code": "```python\n" + "area = math.pi * radius_px**2  # square pixels\n" * 500,
 }
+# The nodes of complete blocks that are there; how many of them still are.
+NOTE_BLOCKS = """body => {
+    window.blocks = [...body.children].filter(({ dataset }) => dataset.live === undefined);
+    return window.blocks.length;
+}"""
+KEPT_BLOCKS = "() => window.blocks.filter(({ isConnected }) => isConnected).length"
 WATCH = """() => {
     window.frames_ms = [];
     window.tasks = [];
@@ -67,6 +77,7 @@ class PlayedAnswer:
         self.text = text
         self.reply = str(uuid.uuid4())
         self.is_asked = False
+        self.calls = 0
         self._socket: WebSocketRoute | None = None
 
     def serve(self, socket: WebSocketRoute) -> None:
@@ -76,6 +87,14 @@ class PlayedAnswer:
         limits = {"text_chars": 8000, "images_per_turn": 8, "upload_bytes": 2**20}
         limits |= {"max_tokens": 1024, "context_tokens": 8192}
         self.send(type="info", content="", model="played", demo=False, protocol=1, limits=limits)
+
+    def give_blocks(self, route: Route) -> None:
+        """Play the server's side of a call for complete blocks."""
+        self.calls += 1
+        part = parse_qs(urlsplit(route.request.url).query)
+        offset, until = int(part["offset"][0]), int(part["until"][0])
+        chars, html = render_complete(self.text[offset:until])
+        route.fulfill(json={"offset": offset, "end": offset + chars, "html": html})
 
     def send(self, **frame: Any) -> None:
         """Send a frame to the page."""
@@ -129,6 +148,7 @@ def measure(chat: ChatPage, text: str) -> dict[str, Any]:
     """Show one answer and give the figures."""
     answer = PlayedAnswer(text[:CHARS])
     chat.page.route_web_socket("**/ws/chat/", answer.serve)
+    chat.page.route("**/blocks/**", answer.give_blocks)
     chat.open_home()
     chat.ask("Tell me all.")
     chat.answers.first.wait_for()
@@ -136,15 +156,17 @@ def measure(chat: ChatPage, text: str) -> dict[str, Any]:
     clock = Clock(chat.page)
     answer.write(chat.page, clock.note)
     clock.note()
-    shown = chat.answer_text().evaluate("body => body.textContent")
-    assert shown == answer.text, "the page lost text"
+    shown = chat.answer_text().locator("[data-live]").evaluate("live => live.textContent")
+    assert answer.text.endswith(shown), "the page lost text"
+    blocks = chat.answer_text().evaluate(NOTE_BLOCKS)
     answer.end()
     chat.expect_answered()
     chat.page.wait_for_timeout(END_MS)
     clock.note()
     frames, tasks = chat.page.evaluate("() => [window.frames_ms, window.tasks]")
     spans = {"first quarter": (0, 1), "last quarter": (3, 4), "end": (4, 5)}
-    told = {}
+    kept = chat.page.evaluate(KEPT_BLOCKS)
+    told: dict[str, Any] = {"blocks": {"calls": answer.calls, "nodes": blocks, "kept": kept}}
     for name, (first, last) in spans.items():
         (begin, before_ms), (end, after_ms) = clock.moments[first], clock.moments[last]
         spent = {"processor_ms": round(after_ms - before_ms)}

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from PIL import Image, ImageDraw
 from playwright.sync_api import FilePayload, Locator, Page, expect
 
+from tests.names import new_name
+
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext
 
@@ -28,19 +30,26 @@ def red_circle() -> bytes:
     return file.getvalue()
 
 
-def sign_up(context: BrowserContext, url: str, name: str) -> None:
-    """Make an account over HTTP and leave the browser signed in."""
+def sign_up(context: BrowserContext, url: str, name: str) -> str:
+    """Make an account over HTTP and leave the browser signed in; give the whole name."""
+    whole_name = new_name(name)
     page = context.request.get(f"{url}/accounts/signup/")
     found = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.text())
     assert found is not None, page.text()[:500]
-    form = {"username": name, "email": "", "password1": PASSWORD, "password2": PASSWORD}
+    form = {
+        "username": whole_name,
+        "email": "",
+        "password1": PASSWORD,
+        "password2": PASSWORD,
+    }
     answer = context.request.post(
         f"{url}/accounts/signup/",
         form={**form, "csrfmiddlewaretoken": found.group(1)},
         headers={"Referer": f"{url}/accounts/signup/", "Origin": url},
     )
     assert answer.ok, answer.status
-    assert "/accounts/" not in answer.url, answer.text()[:2000]
+    assert "/accounts/" not in answer.url, answer.text()[-2000:]
+    return whole_name
 
 
 class ChatPage:

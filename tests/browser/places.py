@@ -1,7 +1,7 @@
 """The places of the product that people see, and the way to each.
 
-For somebody whose newest conversation has a picture, an answer with everything, one that failed
-and one that points at something: `make_everything`.
+For somebody whose newest conversation has two pictures, an answer with everything, one that failed
+and one that points at something, and who had a PDF written down before: `make_everything`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
 
-from tests.browser.pages import red_circle
+from tests.browser.pages import PASSWORD, red_circle
+from tests.chat.decoding import pdf_corpus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,10 +22,14 @@ if TYPE_CHECKING:
 
 
 def make_everything(chat: ChatPage) -> None:
-    """Ask for all of it, in one new conversation."""
+    """Ask for all of it, in one new conversation after a run."""
+    chooser = page_chooser(chat)
+    chooser.locator("[data-pages-run]").click()
+    chooser.wait_for_url("**/c/*/")
+    chat.expect_answered(2)
     chat.open_home()
-    chat.choose_pictures(("circle.png", red_circle(), "image/png"))
-    chat.expect_uploaded()
+    chat.choose_pictures(*[(f"{n}.png", red_circle(), "image/png") for n in (1, 2)])
+    chat.expect_uploaded(2)
     chat.ask("Tell me everything.")
     chat.expect_answered()
     chat.ask("Please fail.")
@@ -39,11 +44,8 @@ def nothing(chat: ChatPage) -> Page:
 
 
 def conversation(chat: ChatPage) -> Page:
-    if "/c/" in chat.page.url:
-        chat.reload()
-    else:
-        chat.open_home()
-        chat.cards.first.get_by_role("link").click()
+    chat.open_home()
+    chat.cards.get_by_role("link", name="Tell me everything.").click()
     expect(chat.page.locator("[data-grounded]").first).to_be_visible()
     return chat.page
 
@@ -91,6 +93,35 @@ def attachments(chat: ChatPage) -> Page:
     return page
 
 
+def page_chooser(chat: ChatPage) -> Page:
+    chat.open_home()
+    chat.choose_pictures(("report.pdf", pdf_corpus.another_pdf(2), "application/pdf"))
+    expect(chat.page.locator('[data-page-chooser][data-stage="choosing"]')).to_be_visible()
+    return chat.page
+
+
+def run(chat: ChatPage) -> Page:
+    chat.open_home()
+    chat.cards.get_by_role("link", name="report.pdf").click()
+    expect(chat.page.locator("[data-run]")).to_be_visible()
+    return chat.page
+
+
+def comparison(chat: ChatPage) -> Page:
+    """Two pictures side by side, and a part of one being pointed at."""
+    page = PLACES["viewer"](chat)
+    page.keyboard.press("s")
+    expect(page.locator(".viewer__pane")).to_have_count(2)
+    return page
+
+
+def pointing(chat: ChatPage) -> Page:
+    page = PLACES["viewer"](chat)
+    page.keyboard.press("p")
+    expect(page.locator("[data-region]")).to_be_visible()
+    return page
+
+
 def keys(chat: ChatPage) -> Page:
     page = conversation(chat)
     page.locator("[data-scroller]").focus()
@@ -120,6 +151,20 @@ def archive(chat: ChatPage) -> Page:
     return page
 
 
+def proven(path: str) -> Callable[[ChatPage], Page]:
+    """Go to a page that asks for the password once more, and give it."""
+
+    def go(chat: ChatPage) -> Page:
+        page = address(path)(chat)
+        if page.locator('[name="password"]').count():
+            page.locator('[name="password"]').fill(PASSWORD)
+            page.locator('main [type="submit"]').first.click()
+            expect(page).to_have_url(f"{chat.url}/{path}")
+        return page
+
+    return go
+
+
 def address(path: str) -> Callable[[ChatPage], Page]:
     """Go to a page."""
 
@@ -136,10 +181,15 @@ PLACES = {
     "viewer": opened("[data-picture]"),
     "options": options,
     "attachments": attachments,
+    "page chooser": page_chooser,
+    "run": run,
+    "comparison": comparison,
+    "pointing": pointing,
     "rename": of_card("rename"),
     "card menu": of_card(""),
     "account menu": opened(".account__button"),
     "export menu": opened('[popovertarget="export-menu"]'),
+    "delete message": opened("[data-messages] [data-delete]"),
     "feedback": opened('[data-feedback="-1"]'),
     "keys": keys,
     "search": search,
@@ -150,8 +200,12 @@ PLACES = {
     "API keys": address("accounts/keys/"),
     "second factor": address("accounts/2fa/"),
     "proof": address("accounts/delete/"),
+    "authenticator": proven("accounts/2fa/totp/activate/"),
+    "passkey": proven("accounts/2fa/webauthn/add/"),
+    "deletion": proven("accounts/delete/"),
     "email": address("accounts/email/"),
     "password": address("accounts/password/change/"),
     "sign out": address("accounts/logout/"),
     "no page": address("nowhere/"),
+    "no network": address("offline/"),
 }

@@ -173,7 +173,7 @@ describe = scripted.describe_request
 
 
 def main() -> None:
-    """Prepare the database and the static files, then serve."""
+    """Serve."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "vlsite.settings")
     django.setup()
     # Everybody in the tests comes from one address; tests/vlsite attacks the limits.
@@ -184,8 +184,6 @@ def main() -> None:
         scripted.Script = functools.partial(  # type: ignore[misc,assignment]
             scripted.Script, answer=answer, gate=PacedGate(), has_loop_guard=True
         )
-    call_command("migrate", verbosity=0, interactive=False)
-    call_command("collectstatic", verbosity=0, interactive=False)
     call_command("serve")
 
 

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.server.processes import UNLIMITED
+from tests.server.processes import UNLIMITED, prepare
 
 ROOT = Path(__file__).parents[2]
 READY_WITHIN_S = 90
@@ -56,6 +56,7 @@ class ServerProcess:
             "PYTHONUNBUFFERED": "1",
             **self.environment,
         }
+        prepare(self.data)
         seen = self.log.count("Ready at")
         with (self.data / "server.log").open("ab") as log:
             self.process = subprocess.Popen(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Console
@@ -59,6 +60,42 @@ def test_what_was_loaded_is_read_without_a_network_until_the_sign_out(
     page.get_by_role("button", name="Sign out").click()
     expect(page).not_to_have_url(address)
     page.wait_for_function(f"async () => (await ({KEPT})()).length === 0")
+
+
+UNSENT = "() => Object.keys(localStorage).filter((key) => /outbox|drafts|options/.test(key))"
+
+
+@pytest.mark.parametrize("is_asked_once_more", [False, True])
+def test_what_was_not_sent_is_forgotten_with_the_sign_out_and_not_before(
+    person: Callable[..., ChatPage],
+    server: ServerProcess,
+    console: Console,
+    is_asked_once_more: bool,
+) -> None:
+    console.allow(r"Failed to load resource|WebSocket")
+    alice = person(server)
+    page = alice.page
+    alice.composer.fill("A half-written secret")
+    page.wait_for_function("() => JSON.stringify(localStorage).includes('secret')")
+    page.evaluate("() => { localStorage.setItem('vl.theme', 'dark'); }")
+    cookies = page.context.cookies()
+    page.context.clear_cookies()
+    page.goto(f"{alice.url}/")
+    expect(page).to_have_url(f"{alice.url}/accounts/login/?next=/")
+    page.context.add_cookies(cookies)  # type: ignore[arg-type]
+    page.goto(f"{alice.url}/")
+    expect(alice.composer).to_have_value("A half-written secret")
+
+    if is_asked_once_more:
+        page.goto(f"{alice.url}/accounts/logout/")
+        page.get_by_role("button", name="Sign out").click()
+    else:
+        page.get_by_role("button", name="Account and settings").click()
+        page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url("**/accounts/login/**")
+
+    assert page.evaluate(UNSENT) == []
+    assert page.evaluate("() => localStorage.getItem('vl.theme')") == "dark"
 
 
 def test_what_is_kept_goes_when_the_session_is_over_and_when_somebody_else_comes(

@@ -139,7 +139,8 @@ def test_view_follows_unless_the_reader_scrolled_up(alice: ChatPage) -> None:
 def test_a_long_answer_grows_at_its_end_alone_and_looks_as_if_it_were_one_text(
     alice: ChatPage,
 ) -> None:
-    lines = "\n".join(f"{number:03}" + "x" * 97 + "\n" * (number % 3) for number in range(35))
+    # A list: it may go on until the end, blank lines and all, so it is text until then.
+    lines = "\n".join(f"- {number:03}" + "x" * 95 + "\n" * (number % 3) for number in range(35))
     alice.ask(f"repeat slowly\n{lines}")
     chunks = alice.answer_text().locator(".live-chunk")
     expect(chunks.nth(1)).to_be_attached()
@@ -153,16 +154,20 @@ def test_a_long_answer_grows_at_its_end_alone_and_looks_as_if_it_were_one_text(
     )
     expect(chunks.nth(2)).to_be_attached()
     assert alice.page.evaluate("() => window.changes") == 0
-    chunked, plain = alice.answer_text().evaluate(
-        """(body) => {
-            const [chunked, plain] = [body.cloneNode(true), body.cloneNode(true)];
+    chunked, plain = (
+        alice.answer_text()
+        .locator("[data-live]")
+        .evaluate(
+            """(live) => {
+            const [chunked, plain] = [live.cloneNode(true), live.cloneNode(true)];
             for (const chunk of chunked.children) chunk.style.contentVisibility = "visible";
             plain.textContent = chunked.textContent;
-            body.parentElement.append(chunked, plain);
+            live.parentElement.parentElement.append(chunked, plain);
             const heights = [chunked, plain].map((copy) => copy.getBoundingClientRect().height);
             for (const copy of [chunked, plain]) copy.remove();
             return heights;
         }"""
+        )
     )
     assert chunked == plain
     alice.reload()

@@ -42,6 +42,11 @@ def test_marks_appear_while_the_answer_is_written(alice: ChatPage) -> None:
     expect(alice.answers).to_have_attribute("data-state", "running")
     expect(marks(alice)).to_have_count(3)
     expect(alice.answers).to_have_attribute("data-state", "running")
+    # The objects stand in code that is rendered by now, and are joined to the boxes there.
+    expect(alice.answer_text().locator("pre .hl-nt").first).to_have_text('"bbox_2d"')
+    alice.answer_text().get_by_text("corner").hover()
+    expect(alice.page.locator(".pointed--on")).to_have_text("corner")
+    expect(alice.answers).to_have_attribute("data-state", "running")
     alice.shot("grounding-live")
     alice.stop()
     expect(marks(alice)).to_have_count(3)

@@ -156,6 +156,9 @@ def test_of_thousands_only_those_near_the_eye_are_in_the_page(
         seen = alice.page.locator("[data-card]").filter(has_text="Old").first
         expect(seen).to_be_attached()
         expect(alice.page.locator(".chunk--blank")).not_to_have_count(0)
-        assert place.evaluate("(list) => list.querySelectorAll('*').length") < LIST_NODES
+        alice.page.wait_for_function(
+            "([list, most]) => list.querySelectorAll('*').length < most",
+            arg=[place.element_handle(), LIST_NODES],
+        )
     alice.page.keyboard.press("Home")
     expect(alice.cards.first).to_contain_text("Make many conversations.")

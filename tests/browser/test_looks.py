@@ -39,6 +39,61 @@ def test_phone_has_a_drawer_and_no_sideways_scroll(
     expect(toggle).to_be_focused()
 
 
+KEYBOARD = """
+const seen = new EventTarget();
+Object.assign(seen, { height: innerHeight, scale: 1 });
+Object.defineProperty(window, "visualViewport", { value: seen });
+window.cover = (height) => {
+    seen.height = innerHeight - height;
+    seen.dispatchEvent(new Event("resize"));
+};
+"""
+
+
+def test_the_composer_stays_above_a_keyboard_that_covers_the_page(
+    person: Callable[..., ChatPage], server: ServerProcess
+) -> None:
+    alice = person(server, **PHONE)
+    alice.page.add_init_script(KEYBOARD)
+    alice.reload()
+    alice.expect_connected()
+    send = alice.page.get_by_role("button", name="Send")
+
+    def bottom() -> float:
+        box = send.bounding_box()
+        assert box is not None
+        return box["y"] + box["height"]
+
+    free = bottom()
+    alice.page.evaluate("cover(336)")
+    assert free - bottom() == 336
+    expect(alice.page.locator("[data-title]")).to_be_in_viewport()
+    alice.shot("phone-keyboard")
+    alice.page.evaluate("cover(0)")
+    assert bottom() == free
+
+
+def test_the_composer_stays_above_a_keyboard_that_makes_the_page_smaller(
+    person: Callable[..., ChatPage], server: ServerProcess
+) -> None:
+    alice = person(server, **PHONE)
+    alice.write("A long question. " * 40)
+    alice.page.set_viewport_size({"width": 360, "height": 380})
+
+    for part in (alice.composer, alice.page.get_by_role("button", name="Send")):
+        expect(part).to_be_in_viewport(ratio=1)
+    expect(alice.page.locator("[data-title]")).to_be_in_viewport(ratio=1)
+
+
+@pytest.mark.parametrize("path", ["", "accounts/"])
+def test_everything_is_larger_on_a_screen_that_is_far_larger(path: str, alice: ChatPage) -> None:
+    alice.page.set_viewport_size({"width": 3840, "height": 2160})
+    alice.page.goto(f"{alice.url}/{path}")
+
+    size = alice.page.evaluate("getComputedStyle(document.body).fontSize")
+    assert size == "24px"
+
+
 def test_page_speaks_chinese(person: Callable[..., ChatPage], server: ServerProcess) -> None:
     alice = person(server, locale="zh-CN")
     expect(alice.page.locator("html")).to_have_attribute("lang", "zh-hans")
@@ -147,4 +202,8 @@ def test_paper_shows_what_was_said_and_nothing_to_press(alice: ChatPage) -> None
     ):
         expect(alice.page.locator(hidden).last).to_be_hidden()
     expect(alice.page.locator("main button:visible")).to_have_count(1)  # the picture
+    number = alice.page.evaluate(
+        "getComputedStyle(document.querySelector('.pictures__item'), '::after').printColorAdjust"
+    )
+    assert number == "exact"  # white on nothing otherwise
     alice.shot("paper")

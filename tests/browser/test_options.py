@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -65,6 +66,42 @@ def test_a_conversation_is_answered_by_its_own_options_in_every_tab(alice: ChatP
     alice.ask("Tell your instructions again.")
     alice.expect_answered(2)
     expect(alice.answer_text()).to_have_text("Instructions: none At 1.5, detail.")
+
+
+def test_what_is_chosen_before_the_first_question_outlives_a_reload(alice: ChatPage) -> None:
+    open_options(alice)
+    field(alice, "system_prompt").fill("Be brief.")
+    use_options(alice)
+
+    alice.reload()
+    alice.expect_connected()
+    expect(differing(alice)).to_have_text("Instructions")
+    alice.ask("Tell your instructions.")
+    alice.expect_answered()
+    expect(alice.answer_text()).to_contain_text("Instructions: Be brief.")
+
+    alice.open_home()  # the next conversation begins without them
+    expect(differing(alice)).to_be_hidden()
+
+
+def test_a_model_with_a_smaller_context_is_warned_of(alice: ChatPage) -> None:
+    def shrink(socket: Any) -> None:
+        def tell(text: str | bytes) -> None:
+            frame = json.loads(text)
+            if frame["type"] == "info":
+                frame["limits"]["context_tokens"] = 512
+            socket.send(json.dumps(frame))
+
+        socket.connect_to_server().on_message(tell)
+
+    alice.page.route_web_socket("**/ws/chat/", shrink)
+    context = alice.page.locator("[data-context]")
+    alice.write("word " * 300)
+    expect(context).to_be_hidden()
+
+    alice.reload()
+
+    expect(context).to_contain_text("but 256 fit the model")
 
 
 def test_what_cannot_be_kept_is_refused_in_the_dialog_and_escape_changes_nothing(

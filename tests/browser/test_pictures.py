@@ -98,12 +98,13 @@ def test_more_pictures_than_fit_are_refused(alice: ChatPage) -> None:
 
 
 def test_draft_with_its_picture_outlives_a_reload(alice: ChatPage) -> None:
-    alice.paste_picture(red_circle())
+    alice.choose_pictures(("sunset.png", red_circle(), "image/png"))
     alice.expect_uploaded()
     alice.write("Half a quest")
     alice.reload()
     expect(alice.composer).to_have_value("Half a quest")
     expect(alice.attachments).to_have_count(1)
+    expect(alice.attachments).to_have_attribute("title", "sunset.png")
     alice.expect_connected()
     alice.ask("A whole question")
     alice.expect_answered()

@@ -15,6 +15,7 @@ from tests.chat.conftest import connected, png
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
+    from pytest_django import DjangoCaptureOnCommitCallbacks
     from pytest_django.fixtures import SettingsWrapper
 
     from tests.chat.conftest import Stage
@@ -75,6 +76,23 @@ def test_zero_is_no_limit(limits: RateLimits, settings: SettingsWrapper) -> None
     settings.VL_PERSON_TURNS_PER_MINUTE = settings.VL_ADDRESS_TURNS_PER_MINUTE = 0
 
     assert spend(limits, ALICE, 50) == 50
+
+
+@pytest.mark.django_db
+def test_of_a_deleted_account_nothing_is_counted_any_more(
+    limits: RateLimits,
+    alice: User,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    person, other = Caller(alice.pk, HERE), Caller(alice.pk + 1, ELSEWHERE)
+    spend(limits, person, 3)
+    spend(limits, other, 3)
+
+    with django_capture_on_commit_callbacks(execute=True):
+        alice.delete()
+
+    assert spend(limits, Caller(person.person_id, "192.0.2.1"), 3) == 3
+    assert spend(limits, other, 1) == 0
 
 
 def test_who_is_refused_learns_when_to_come_back(limits: RateLimits) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.utils.safestring import SafeString
 
@@ -108,8 +110,16 @@ def test_emphasis_works_beside_chinese_punctuation(markdown: str, html: str) -> 
 def test_blocks_take_their_direction_from_their_text() -> None:
     html = render("שלום\n\n- مرحبا\n\n```\ncode\n```")
 
-    assert html.count('dir="auto"') == 3
+    assert html.count('dir="auto"') == 2
     assert '<pre class="md-code" dir="ltr"' in html
+
+
+@pytest.mark.parametrize("markdown", ["- a\n- b", "1. a\n2. b", "> a", "| a |\n|---|\n| b |"])
+def test_what_holds_blocks_looks_for_no_direction_in_them(markdown: str) -> None:
+    html = render(markdown)
+
+    assert re.search(r"<(?:ul|ol|blockquote|table)>", html)
+    assert re.search(r'<(?:li|p|td) dir="auto">', html)
 
 
 def test_bidi_controls_change_neither_the_markup_nor_what_is_read() -> None:

@@ -13,10 +13,12 @@ from asgiref.sync import sync_to_async
 
 from chat import reply_stream, session_watch
 from chat.drain import Drain
+from chat.errors import ChatError, ErrorCode
 from chat.generation import news
 from chat.reply_cursor import ReplyCursor
 from chat.reply_stream import ReplyStream, Session
 from chat.services import conversations
+from chat.stream_places import stream_places
 from inference.requests import Stage as InferenceStage
 from tests.chat.conftest import DEADLINE_S, end_sessions, session_cookie
 from tests.chat.factories import a_turn
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
     from django.contrib.auth.models import User
+    from django.test import Client
+    from pytest_django.fixtures import SettingsWrapper
 
     from chat.services.turns import Turn
     from tests.chat.conftest import Stage
@@ -185,3 +189,35 @@ async def test_a_reader_that_goes_away_is_forgotten(
     assert was_known
     assert not drain._sockets
     assert not session_watch.session_watch._sockets
+
+
+async def test_one_person_holds_only_so_many_streams(
+    stage: Stage, alice: User, settings: SettingsWrapper
+) -> None:
+    settings.VL_PERSON_STREAMS = 2
+    turn = await asked(alice, stage, "one ")
+    async with reading(alice, turn.reply.pk) as first:
+        await first.next()
+        async with reading(alice, turn.reply.pk) as second:
+            await second.next()
+            with pytest.raises(ChatError) as caught:
+                stream_places.take(alice.pk)
+        stream_places.give_back(stream_places.take(alice.pk))
+
+    assert caught.value.code == ErrorCode.RATE_LIMITED
+    assert alice.pk not in stream_places._taken
+
+
+def test_one_stream_too_many_is_refused_over_http(
+    client: Client, alice: User, settings: SettingsWrapper
+) -> None:
+    settings.VL_PERSON_STREAMS = 1
+    client.force_login(alice)
+    reply = a_turn(alice).reply
+    place = stream_places.take(alice.pk)
+
+    response = client.get(f"/api/replies/{reply.pk}/events/")
+    stream_places.give_back(place)
+
+    assert response.status_code == 429
+    assert int(response["Retry-After"]) > 0

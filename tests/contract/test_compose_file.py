@@ -67,16 +67,14 @@ def test_a_command_of_the_image_exists(command: str) -> None:
 def test_containers_and_run_multi_start_the_same_commands(tmp_path: Path) -> None:
     installation = Installation(folder=tmp_path, environment={})
     started = {" ".join(installation.serve), " ".join(installation.work)}
-    prepared = [" ".join(command) for command in installation.before]
 
     containers = {name: manage_commands(name) for name in OURS if name not in ("chat", PREPARATION)}
 
     assert sorted({command for each in containers.values() for command in each}) == sorted(
         line.rpartition("manage.py ")[2] for line in started
     )
-    assert manage_commands(PREPARATION) == [
-        line.partition("manage.py ")[2].split()[0] for line in prepared
-    ]
+    prepared = " ".join(installation.prepare).partition("manage.py ")[2]
+    assert manage_commands(PREPARATION) == [prepared.split()[0]]
 
 
 def test_every_web_process_stands_behind_the_proxy() -> None:

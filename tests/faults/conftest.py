@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.faults.site import SCRIPTED, Site, running_site
-from tests.server.processes import Product
+from tests.server.processes import Product, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,10 +22,7 @@ SERVE = (*SCRIPTED, "serve")
 def single(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     """Serve from one process, as `make run` does."""
     environment = {"VL_SLOTS": "8", "VL_SOCKET_STALL_S": "2"}
-    product = Product(tmp_path_factory.mktemp("single"), environment)
-    for command in ("migrate", "collectstatic"):
-        done = product.run(command, "--noinput", "--verbosity", "0")
-        assert done.returncode == 0, done.stderr
+    product = Product(prepare(tmp_path_factory.mktemp("single")), environment)
     product.start(command=SERVE)
     yield product
     product.close()

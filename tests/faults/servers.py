@@ -17,7 +17,7 @@ from tests.faults.scenarios import connections
 from tests.faults.scenarios.connections import Target
 from tests.faults.site import SCRIPTED, account_of
 from tests.server.people import Person
-from tests.server.processes import Product
+from tests.server.processes import Product, prepare
 
 DAPHNE = (sys.executable, "-m", "daphne", "-p", "{port}", "vlsite.asgi:application")
 SERVERS = {
@@ -41,10 +41,7 @@ def main() -> None:
 
 
 def _measure(name: str, folder: Path, *, sockets: int) -> list[Figure]:
-    product = Product(folder, {"VL_SOCKET_STALL_S": "5"})
-    for preparing in ("migrate", "collectstatic"):
-        done = product.run(preparing, "--noinput", "--verbosity", "0")
-        assert done.returncode == 0, done.stderr
+    product = Product(prepare(folder), {"VL_SOCKET_STALL_S": "5"})
     command = tuple(part.format(port=product.port) for part in SERVERS[name])
     product.start(command=command, until="")  # each says it in its own way, Daphne in none
     assert product.process is not None

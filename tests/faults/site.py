@@ -20,7 +20,7 @@ from tests.faults.client import Account
 from tests.server.people import Person
 from tests.server.processes import UNLIMITED
 from vlsite.cluster.child import Child
-from vlsite.cluster.cluster import MANAGE, Cluster, Installation
+from vlsite.cluster.cluster import Cluster, Installation
 from vlsite.cluster.stores import free_port
 
 SCRIPTED = (sys.executable, "-m", "tests.faults.scripted")
@@ -43,7 +43,6 @@ class Site:
     log: deque[str]
     # A process ends with the thread that started it, so this one lives as long as the site.
     _starter: ThreadPoolExecutor
-    _people: int = 0
 
     @property
     def ports(self) -> list[int]:
@@ -62,8 +61,7 @@ class Site:
 
     def new_account(self) -> Account:
         """Sign somebody up, through the proxy."""
-        self._people += 1
-        return account_of(Person(self.cluster.url).sign_up(f"person{self._people}"))
+        return account_of(Person(self.cluster.url).sign_up("person"))
 
     def rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """Ask the database, beside the product."""
@@ -135,10 +133,6 @@ def running_site(folder: Path) -> Iterator[Site]:
         port=free_port(),
         serve=(*SCRIPTED, "serve"),
         work=(*SCRIPTED, "work"),
-        before=tuple(
-            (*MANAGE, command, "--noinput", "--verbosity", "0")
-            for command in ("migrate", "collectstatic")
-        ),
     )
     cluster = Cluster(installation, lambda name, line: log.append(f"{name}: {line}"))
     with ThreadPoolExecutor(max_workers=1) as starter:

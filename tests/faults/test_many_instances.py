@@ -33,7 +33,7 @@ async def test_a_stop_from_another_instance_ends_every_stage(site: Site) -> None
 
 
 async def test_a_redis_that_forgets_everything_loses_no_reply(site: Site) -> None:
-    figure = await store_losses.run(site, "FLUSHALL", queued=12, hold_s=4)
+    figure = await store_losses.run(site, "FLUSHALL", queued=12)
 
     assert figure.wrong == []
 

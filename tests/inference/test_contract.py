@@ -37,6 +37,7 @@ from inference.testing import (
 
 GREEDY = SamplingOptions(max_tokens=12, temperature=0.0)
 SEEDED = SamplingOptions(max_tokens=12, temperature=1.0, top_p=1.0, top_k=0, seed=7)
+UNASKED = 2**20  # a context that no model here was loaded with
 LONG = SamplingOptions(max_tokens=1500, temperature=1.0, top_p=1.0, top_k=0)
 
 
@@ -57,6 +58,7 @@ class _Unclosable:
         self.name = model.name
         self.demo = model.demo
         self.image_limits = model.image_limits
+        self.context_tokens = model.context_tokens
         self.answer = model.answer
         self.warm_up = model.warm_up
         self.live_stats = model.live_stats
@@ -69,7 +71,7 @@ class _Unclosable:
 def service(model: LoadedModel) -> Iterator[InferenceService]:
     """Return a started service with one slot around each kind of model."""
     service = InferenceService(
-        InferenceConfig(max_queue=4),
+        InferenceConfig(max_queue=4, context_tokens=UNASKED),
         backend=LoadedBackend(model),
         source=FixedSource(ModelFiles(model.name, None)),
     )
@@ -325,3 +327,13 @@ def _index_of_token(events: list[Event], count: int) -> int:
         if seen == count:
             return index + 1
     raise AssertionError(f"fewer than {count} tokens")
+
+
+def test_a_service_tells_the_context_of_the_model_that_answers(
+    model: LoadedModel, service: InferenceService
+) -> None:
+    assert service.context_tokens == model.context_tokens != UNASKED
+
+
+def test_a_service_without_a_model_tells_what_a_model_may_take() -> None:
+    assert InferenceService(InferenceConfig(context_tokens=UNASKED)).context_tokens == UNASKED

@@ -54,6 +54,26 @@ def test_top_p_zero_keeps_one() -> None:
     assert kept.tolist() == pytest.approx([0.7, 0.0])
 
 
+@pytest.mark.parametrize("size", [151_936, 151_936 + 1, 2560, 128], ids=str)
+@pytest.mark.parametrize("top_k", [1, 20, 50])
+def test_top_k_of_a_large_vocabulary_is_that_of_all_scores(size: int, top_k: int) -> None:
+    # Whole numbers are halved, so that no two scores are equal and the order is sure.
+    scores = torch.randperm(size, generator=torch.Generator().manual_seed(size)) / 2 - size / 4
+
+    kept, ids = keep_top_k(scores, top_k)
+
+    expected = torch.topk(scores, top_k)
+    assert kept.tolist() == expected.values.tolist()
+    assert ids.tolist() == expected.indices.tolist()
+
+
+def test_top_k_finds_scores_that_lie_side_by_side() -> None:
+    scores = torch.zeros(151_936)
+    scores[5_000:5_020] = torch.arange(1.0, 21.0)
+
+    assert keep_top_k(scores, 20)[1].tolist() == list(range(5_019, 4_999, -1))
+
+
 def test_top_k_beyond_the_vocabulary_keeps_all() -> None:
     scores, ids = keep_top_k(LOGITS, 99)
 

@@ -5,12 +5,12 @@ import js from "@eslint/js";
 const BROWSER = ["document", "window", "location", "history", "navigator", "localStorage",
   "performance", "matchMedia", "CSS", "Text", "Element", "HTMLElement", "MutationObserver", "ResizeObserver", "IntersectionObserver", "Notification", "isSecureContext", "caches",
   "XMLHttpRequest", "WebSocket", "EventSource", "CustomEvent", "Highlight", "NodeFilter", "sessionStorage",
-  "Blob", "ClipboardItem", "XMLSerializer", "Option", "HTMLInputElement"];
+  "Blob", "ClipboardItem", "XMLSerializer", "Option", "HTMLInputElement", "requestAnimationFrame"];
 const EVERYWHERE = ["globalThis", "console", "setTimeout", "clearTimeout", "URL",
   "URLSearchParams", "AbortController", "Intl", "fetch", "File", "FormData"];
-const PURE = ["protocol", "conversation_state", "socket", "http_transport", "transport",
+const PURE = ["protocol", "conversation_state", "reply_state", "socket", "http_transport", "transport",
   "stage_text", "texts", "outbox",
-  "uploads", "announce", "page_range", "options", "price", "open_replies", "questions", "grounding", "coordinates", "grounding_export"].map((name) => `**/chat/js/${name}.js`);
+  "uploads", "announce", "page_range", "options", "price", "open_replies", "block_loader", "open_block", "reply_blocks", "questions", "grounding", "coordinates", "grounding_export"].map((name) => `**/chat/js/${name}.js`);
 const readonly = (names) => Object.fromEntries(names.map((name) => [name, "readonly"]));
 
 export default [
@@ -50,6 +50,6 @@ export default [
   },
   { files: PURE, rules: { "no-restricted-globals": ["error", ...BROWSER] } },
   { files: ["**/service_worker.js"], languageOptions: { sourceType: "script", globals: readonly(["self", "Response", "Request"]) } },
-  { files: ["**/theme_boot.js"], languageOptions: { sourceType: "script" } },
+  { files: ["**/*_boot.js"], languageOptions: { sourceType: "script" } },
   { files: ["**/tests/js/**"], rules: { "max-lines-per-function": "off", complexity: "off" } },
 ];

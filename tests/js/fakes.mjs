@@ -1,5 +1,10 @@
 // Stand-ins for the browser: a clock that moves when told, a WebSocket that does nothing itself.
 
+/** Let everything run that waits for nothing but promises. */
+export function settled() {
+  return new Promise((resolve) => setTimeout(resolve));
+}
+
 export class FakeClock {
   time = 0;
   #timers = [];

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Drafts, Outbox } from "../../chat/static/chat/js/outbox.js";
+import { ComingOptions, Drafts, Outbox } from "../../chat/static/chat/js/outbox.js";
 import { FakeStorage } from "./fakes.mjs";
 
 const turn = (id) => ({ id, conversation: null, text: "What?", images: [] });
@@ -51,3 +51,20 @@ test("each conversation has its own draft, an empty one is forgotten", () => {
   drafts.write("c", { text: "", images: [] });
   assert.deepEqual(drafts.read("c"), { text: "", images: [] });
 });
+
+test("options wait for the conversation that is to begin, each person's own", () => {
+  const storage = new FakeStorage();
+  const coming = new ComingOptions(storage, 1);
+  assert.equal(coming.read(), null);
+  coming.write({ seed: 7 });
+  assert.deepEqual(new ComingOptions(storage, 1).read(), { seed: 7 });
+  assert.equal(new ComingOptions(storage, 2).read(), null);
+  coming.write(null);
+  assert.equal(new ComingOptions(storage, 1).read(), null);
+});
+
+for (const stored of ["7", "[]", '"a"', "{"]) {
+  test(`stored options that are none (${stored}) are none`, () => {
+    assert.equal(new ComingOptions({ getItem: () => stored, setItem: () => {} }, 1).read(), null);
+  });
+}

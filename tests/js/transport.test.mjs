@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { LOOK_EVERY_MS } from "../../chat/static/chat/js/http_transport.js";
 import { FALLBACK_AFTER_MS, Transport } from "../../chat/static/chat/js/transport.js";
-import { FakeClock, fakeEventSources, fakeServer, fakeWebSockets } from "./fakes.mjs";
+import { FakeClock, fakeEventSources, fakeServer, fakeWebSockets, settled } from "./fakes.mjs";
 
 const INFO = { content: "scripted answers.", model: "scripted" };
 const KEPT = { id: "q1", conversation: "c1", message: "m1", reply: "r1", title: "Hello" };
@@ -44,11 +44,6 @@ async function onHttp(options) {
   all.clock.advance(FALLBACK_AFTER_MS);
   await settled();
   return all;
-}
-
-/** Let everything run that waits for nothing but promises. */
-function settled() {
-  return new Promise((resolve) => setTimeout(resolve));
 }
 
 function ask(transport) {

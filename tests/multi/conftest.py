@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.multi.installation import METRICS_TOKEN, Installation
+from tests.multi.installation import METRICS_TOKEN, Installation, NewInstallation
 from tests.multi.postgres import Postgres
 from tests.redis.conftest import redis_server
 from tests.server.people import Person
@@ -46,19 +47,28 @@ def prepared(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> tu
 
 
 @pytest.fixture(scope="session")
-def installation(
+def new_installation(
     prepared: tuple[Path, str], postgres: Postgres, redis_server: RedisServer
-) -> Iterator[Installation]:
-    """Share a database and a Redis, in which scripted workers answer."""
+) -> NewInstallation:
+    """Have databases and Redis databases of their own, in which scripted workers answer."""
     folder, url = prepared
-    shared = Installation(
-        folder,
-        redis_server.new_url(),
-        postgres.new_url(like=url),
-        {"VL_METRICS_TOKEN": METRICS_TOKEN},
-    )
-    yield shared
-    shared.close()
+
+    @contextmanager
+    def make(**environment: str) -> Iterator[Installation]:
+        own = Installation(folder, redis_server.new_url(), postgres.new_url(like=url), environment)
+        try:
+            yield own
+        finally:
+            own.close()
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def installation(new_installation: NewInstallation) -> Iterator[Installation]:
+    """Share one."""
+    with new_installation(VL_METRICS_TOKEN=METRICS_TOKEN) as shared:
+        yield shared
 
 
 @pytest.fixture
@@ -109,4 +119,4 @@ def alice(alice_at_home: Person) -> Iterator[Socket]:
 @pytest.fixture(scope="session")
 def elsewhere(installation: Installation, alice_at_home: Person) -> Person:
     """Have alice signed in on a second instance."""
-    return Person(installation.start_web().url).sign_in("alice")
+    return Person(installation.start_web().url).sign_in(alice_at_home.name)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -60,9 +62,8 @@ class Installation:
 
     def prepare(self) -> None:
         """Make the tables and the static files."""
-        for command in ("migrate", "collectstatic"):
-            done = self.new_process().run(command, "--noinput", "--verbosity", "0")
-            assert done.returncode == 0, done.stderr
+        done = self.new_process().run("prepare", "--verbosity", "0")
+        assert done.returncode == 0, done.stderr
 
     def start_web(self) -> Product:
         """Start a web instance, and wait until it listens."""
@@ -95,3 +96,7 @@ class Installation:
         """Leave nothing running."""
         for process in self.processes:
             process.close()
+
+
+NewInstallation = Callable[..., AbstractContextManager[Installation]]
+"""Makes one for a block; the arguments are the environment of its processes."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import signal
 import subprocess
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from redis import Redis
@@ -13,6 +15,7 @@ from redis.exceptions import RedisError
 from tests.server.processes import free_port
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 STARTS_WITHIN_S = 20.0
@@ -59,6 +62,16 @@ class RedisServer:
         assert self._process is not None
         self._process.kill()
         self._process.wait()
+
+    @contextmanager
+    def stalled(self) -> Iterator[None]:
+        """Take connections and answer nothing, within the block."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def flush(self) -> None:
         """Lose everything and go on serving."""

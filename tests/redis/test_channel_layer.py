@@ -90,3 +90,18 @@ async def joined(layer: PatientRedisChannelLayer) -> str:
     channel: str = await layer.new_channel()
     await layer.group_add("group", channel)
     return channel
+
+
+async def test_nobody_waits_for_a_redis_that_does_not_answer(
+    layer: PatientRedisChannelLayer, redis_server: RedisServer
+) -> None:
+    """A socket that connected was told nothing, and one that left stayed, until it answered."""
+    staying, leaving = await layer.new_channel(), await layer.new_channel()
+    await layer.group_add("group", leaving)
+
+    with redis_server.stalled():
+        async with asyncio.timeout(DEADLINE_S):
+            await layer.group_add("group", staying)
+            await layer.group_discard("group", leaving)
+
+    await receive_of_group(layer, staying)

@@ -10,6 +10,7 @@ from allauth.core.internal import ratelimit
 from django.core.cache import caches
 from django.test import RequestFactory
 from django.urls import reverse
+from redis import Redis
 
 from chat.errors import ChatError
 from chat.rate_limits import TURNS, Caller, RateLimits
@@ -52,6 +53,27 @@ def test_two_instances_count_as_one(redis_url: str) -> None:
         passed = list(threads.map(lambda n: passes(instances[n % 2]), range(4 * LIMIT)))
 
     assert LIMIT - 1 <= sum(passed) <= LIMIT + 1
+
+
+def test_of_a_person_who_is_gone_nothing_is_left(redis_url: str) -> None:
+    limits = RateLimits(redis_url)
+    passes(limits)
+    with Redis.from_url(redis_url) as client:
+        counted = client.keys("*")
+
+        limits.forget(ALICE.person_id)
+
+        assert counted
+        assert client.keys("*") == []
+
+
+def test_while_redis_is_away_nothing_is_said_of_who_is_gone(redis_server: RedisServer) -> None:
+    limits = RateLimits(redis_server.new_url())
+    redis_server.stop()
+    try:
+        limits.forget(ALICE.person_id)
+    finally:
+        redis_server.start()
 
 
 def test_while_redis_is_away_each_instance_counts_alone(redis_server: RedisServer) -> None:

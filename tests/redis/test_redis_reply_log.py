@@ -242,6 +242,17 @@ def test_what_is_forgotten_leaves_no_key_behind(link: RedisLink, log: RedisReply
     assert all(0 < link.redis.ttl(key) <= redis_reply_log.GONE_S < 60 for key in keys)
 
 
+def test_who_lost_a_reply_makes_nothing_anew(link: RedisLink, log: RedisReplyLog) -> None:
+    """A worker that slept until even the mark of what is forgotten was gone."""
+    log.start(REPLY, 1, "secret")
+    log.append(REPLY, 1, " text")
+    link.redis.flushall()
+
+    log.end(REPLY, 1, is_lost=True)
+
+    assert list(link.redis.scan_iter()) == []
+
+
 def test_forgetting_without_redis_is_no_error() -> None:
     nowhere = RedisLink(f"redis://127.0.0.1:{free_port()}/0", rest_s=0.0)
 

@@ -9,20 +9,16 @@ from pathlib import Path
 import pytest
 
 from tests.server.people import Person
-from tests.server.processes import ROOT, Product
+from tests.server.processes import ROOT, WITH_ADMINISTRATOR, Product, prepare
 
 MakeProduct = Callable[..., Product]
 
 
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a data folder with migrated database, static files and administrator."""
-    data = tmp_path_factory.mktemp("prepared")
-    product = Product(data)
-    for command in ("migrate", "collectstatic"):
-        done = product.run(command, "--noinput", "--verbosity", "0")
-        assert done.returncode == 0, done.stderr
-    assert product.run("ensure_administrator").returncode == 0
+    """Make a data folder with an administrator."""
+    data = prepare(tmp_path_factory.mktemp("prepared"))
+    assert Product(data, WITH_ADMINISTRATOR).run("ensure_administrator").returncode == 0
     return data
 
 
@@ -67,21 +63,13 @@ def demo(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
 @pytest.fixture
 def alice(product: Product) -> Person:
     """Have an account of her own on the shared installation."""
-    return Person(product.url).sign_up(_new_name("alice"))
+    return Person(product.url).sign_up("alice")
 
 
 @pytest.fixture
 def bob(product: Product) -> Person:
     """Have an account too."""
-    return Person(product.url).sign_up(_new_name("bob"))
-
-
-_names: dict[str, int] = {}
-
-
-def _new_name(name: str) -> str:
-    _names[name] = _names.get(name, 0) + 1
-    return f"{name}{_names[name]}"
+    return Person(product.url).sign_up("bob")
 
 
 def _copy(prepared: Path, folder: Path) -> Path:

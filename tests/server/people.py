@@ -13,6 +13,7 @@ import requests
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
+from tests.names import new_name
 from tests.server.processes import PASSWORD
 
 TIMEOUT_S = 20.0
@@ -29,15 +30,18 @@ class Person:
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self.name = ""
         self.http = requests.Session()
 
     def sign_up(self, name: str) -> Person:
-        """Make an account, by the form."""
-        form = {"username": name, "email": "", "password1": PASSWORD, "password2": PASSWORD}
+        """Make an account, by the form; the name gets a number that makes it new."""
+        self.name = new_name(name)
+        form = {"username": self.name, "email": "", "password1": PASSWORD, "password2": PASSWORD}
         return self._send_form("/accounts/signup/", form)
 
     def sign_in(self, name: str) -> Person:
         """Sign in, by the form."""
+        self.name = name
         return self._send_form("/accounts/login/", {"login": name, "password": PASSWORD})
 
     def upload(self, picture: bytes) -> str:

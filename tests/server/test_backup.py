@@ -40,8 +40,7 @@ def test_a_backup_brings_conversations_pictures_and_sessions_back(
     run_commands(commands_under(OPERATIONS, "### Restore one process"), folder, None)
     found = Product(folder / "data", port=lost.port)
     try:
-        assert found.run("migrate", "--noinput").returncode == 0
-        assert found.run("collectstatic", "--noinput").returncode == 0
+        assert found.run("prepare").returncode == 0
         found.start()
         shown = shown_again(alice, accepted["conversation"])
     finally:

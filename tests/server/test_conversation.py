@@ -122,10 +122,10 @@ def test_an_upload_without_the_csrf_token_is_refused(alice: Person) -> None:
 def test_deactivating_a_person_closes_their_socket_within_five_seconds(
     product: Product,
 ) -> None:
-    person = Person(product.url).sign_up("bob_deactivated")
+    person = Person(product.url).sign_up("bob")
     with person.connect() as socket:
         socket.until("info")
-        product.change_row("UPDATE auth_user SET is_active = 0 WHERE username = 'bob_deactivated'")
+        product.change_row("UPDATE auth_user SET is_active = 0 WHERE username = ?", person.name)
         began = monotonic()
         error = socket.until("error")
         with pytest.raises(ConnectionClosed) as caught:

@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed
 
 from chat.protocol import CloseCode
 from tests.server.people import TIMEOUT_S, Person, Socket
-from tests.server.processes import Product
+from tests.server.processes import Product, resident_mib
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,9 @@ def strict(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     environment = {
         "VL_SOCKET_STALL_S": "2",
         "VL_REQUEST_HEAD_S": "3",
+        "VL_PERSON_FRAMES_PER_S": "60",
         "VL_UPLOAD_BYTES": str(MIB),
+        "VL_BODIES_BYTES": str(6 * MIB),
         "VL_TEXT_CHARS": str(len(LONG_TEXT)),
     }
     product = Product(shutil.copytree(prepared, folder, dirs_exist_ok=True), environment)
@@ -42,7 +44,7 @@ def strict(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     product.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def eve(strict: Product) -> Person:
     """Have an account, and bad manners."""
     return Person(strict.url).sign_up("eve")
@@ -135,6 +137,33 @@ def test_a_flood_of_large_frames_is_closed_with_4429(eve: Person) -> None:
     assert code_of(caught) == CloseCode.FLOODING
 
 
+def how_it_ends(socket: Socket, *, last: int) -> int | None:
+    """Give the code that the server closed with; None when it answered the last ping."""
+    try:
+        while socket.until("pong")["t"] != last:
+            pass
+    except ConnectionClosed as error:
+        return error.rcvd.code if error.rcvd else None
+    return None
+
+
+def test_all_sockets_of_a_person_share_a_budget(strict: Product, eve: Person) -> None:
+    frames_each = 60  # of 90 that a socket may send at once, and 180 that a person may
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(eve.connect()) for _ in range(5)]
+        other = stack.enter_context(Person(strict.url).sign_up("bob").connect())
+        for number in range(frames_each):
+            for each in (*sockets, other):
+                with contextlib.suppress(ConnectionClosed):
+                    each.send(type="ping", t=number)
+        ends = [how_it_ends(each, last=frames_each - 1) for each in sockets]
+        end_of_other = how_it_ends(other, last=frames_each - 1)
+
+    assert CloseCode.FLOODING in ends
+    assert set(ends) <= {CloseCode.FLOODING, None}
+    assert end_of_other is None
+
+
 def test_a_stalled_reader_keeps_nobody_else(strict: Product, eve: Person) -> None:
     slow = call(strict, receive_bytes=64 * 1024)
     with eve.connect(sock=slow, max_queue=1, close_timeout=0) as reader, eve.connect() as other:
@@ -174,6 +203,29 @@ def test_a_body_over_every_limit_is_refused_before_it_comes(strict: Product) -> 
         answer = read_all(sending)
 
     assert answer.startswith(b"HTTP/1.1 413 ")
+
+
+def test_many_large_bodies_at_once_cost_little_memory(strict: Product) -> None:
+    """Whoever makes a session up gets past the server's own look at the head."""
+    size = 3 * MIB - 1
+    head = b"POST /api/images/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+    head += b"Cookie: sessionid=made-up\r\nContent-Length: %d\r\n\r\n" % size
+    assert strict.process is not None
+    before_mib = resident_mib(strict.process.pid)
+    highest_mib = before_mib
+    with contextlib.ExitStack() as stack:
+        senders = [stack.enter_context(call(strict)) for _ in range(60)]
+        for sender in senders:
+            sender.sendall(head + b"x" * (size - 1))
+        for sender in senders:
+            sender.sendall(b"x")
+        answers = []
+        for sender in senders:
+            answers.append(read_all(sender))
+            highest_mib = max(highest_mib, resident_mib(strict.process.pid))
+
+    assert {answer[:12] for answer in answers} <= {b"HTTP/1.1 400", b"HTTP/1.1 401"}
+    assert highest_mib - before_mib <= 20
 
 
 def test_an_endless_body_in_chunks_is_cut_off(strict: Product) -> None:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,10 +15,11 @@ from hypothesis import strategies as st
 
 from chat.protocol import CLIENT_FRAME_TYPES
 from tests.server.people import Person, Socket
-from tests.server.processes import Product
+from tests.server.processes import Product, resident_mib
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 FRAMES = int(os.environ.get("RANDOM_FRAMES", "1000"))
 A_BATCH = 25  # frames between two looks whether the server still answers
@@ -77,10 +76,7 @@ def socket(target: Product) -> Iterator[Socket]:
 def memory_mib(product: Product) -> float:
     """Give what of the server is in memory."""
     assert product.process is not None
-    status = Path(f"/proc/{product.process.pid}/status").read_text()
-    found = re.search(r"VmRSS:\s+(\d+) kB", status)
-    assert found
-    return int(found[1]) / 1024
+    return resident_mib(product.process.pid)
 
 
 def send_all(socket: Socket, batch: list[Any]) -> None:
@@ -94,6 +90,8 @@ def send_all(socket: Socket, batch: list[Any]) -> None:
         pass
 
 
+# Hypothesis warns of large batches, and of the numbers that the client's own thread draws.
+@pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisWarning")
 def test_any_frames_are_answered_without_a_traceback(target: Product, socket: Socket) -> None:
     before: list[float] = []
 

@@ -22,7 +22,10 @@ CLIENT_ID, CLIENT_SECRET = "chat", "open sesame"
 
 @dataclass
 class Provider:
-    """Says of everybody who comes that they are `claims`; `fault` makes it misbehave."""
+    """Says of everybody who comes that they are `claims`; `fault` makes it misbehave.
+
+    With `is_asking` it first shows a page with a form, as real ones do.
+    """
 
     claims: dict[str, Any] = field(
         default_factory=lambda: {
@@ -33,6 +36,8 @@ class Provider:
         }
     )
     fault: str = ""
+    host: str = "127.0.0.1"
+    is_asking: bool = False
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
     key: rsa.RSAPrivateKey = field(
         default_factory=lambda: rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -47,6 +52,9 @@ class Provider:
                 provider.answer(self, {})
 
             def do_POST(self) -> None:
+                if self.path.startswith("/authorize"):
+                    provider.send_back(self, urlsplit(self.path).query)
+                    return
                 body = self.rfile.read(int(self.headers["Content-Length"])).decode()
                 provider.answer(self, dict(parse_qsl(body)))
 
@@ -66,7 +74,7 @@ class Provider:
     @property
     def url(self) -> str:
         """The issuer."""
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return f"http://{self.host}:{self._server.server_port}"
 
     def answer(self, handler: BaseHTTPRequestHandler, form: dict[str, str]) -> None:
         """Answer one request."""
@@ -78,7 +86,7 @@ class Provider:
             "/userinfo": lambda: {**self.claims, "iss": self.url},
         }
         if parts.path == "/authorize":
-            self._authorize(handler, parts.query)
+            (self._ask if self.is_asking else self.send_back)(handler, parts.query)
             return
         body = json.dumps(answers[parts.path]()).encode()
         is_faulty = self.fault == parts.path
@@ -102,7 +110,18 @@ class Provider:
         key = json.loads(algorithm.to_jwk(self.key.public_key()))
         return {"keys": [{**key, "kid": "1", "alg": "RS256", "use": "sig"}]}
 
-    def _authorize(self, handler: BaseHTTPRequestHandler, query: str) -> None:
+    def _ask(self, handler: BaseHTTPRequestHandler, _query: str) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Type", "text/html")
+        handler.end_headers()
+        # To this very address; the empty icon spares the browser a question.
+        handler.wfile.write(
+            b'<!DOCTYPE html><title>Provider</title><link rel="icon" href="data:,">'
+            b'<form method="post"><button>Allow</button></form>'
+        )
+
+    def send_back(self, handler: BaseHTTPRequestHandler, query: str) -> None:
+        """Send the browser back with a code."""
         asked = {name: values[0] for name, values in parse_qs(query).items()}
         back = {"state": asked["state"]}
         if self.fault == "denied":

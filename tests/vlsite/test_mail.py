@@ -172,6 +172,7 @@ def test_adding_an_address_promises_no_more_than_happens(
 ) -> None:
     settings.VL_EMAIL_HOST = "mail.example.org" if sends else ""
     client.force_login(alice)
+    client.post(reverse("account_reauthenticate"), {"password": PASSWORD})
 
     page = client.post(
         reverse("account_email"),

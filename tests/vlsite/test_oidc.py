@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
+from allauth.socialaccount.models import SocialAccount
 from django.conf import settings as ours
 from django.contrib.auth import get_user_model
 from django.test import Client
@@ -249,11 +250,22 @@ def test_a_link_starts_nothing(client: Client, provider: Provider) -> None:
 def test_an_account_is_connected_by_its_person(alice: User, provider: Provider) -> None:
     client = browser()
     client.post(LOGIN, {"login": "alice", "password": PASSWORD})
+    client.post(reverse("account_reauthenticate"), {"password": PASSWORD})
 
     come_back(client, go_there(client, process="connect"))
 
     again = sign_in()
     assert again.session["_auth_user_id"] == str(alice.pk)
+
+
+def test_a_session_left_open_connects_nobody(alice: User, provider: Provider) -> None:
+    client = browser()
+    client.post(LOGIN, {"login": "alice", "password": PASSWORD})
+
+    asked = come_back(client, go_there(client, process="connect"))
+
+    assert [where for where, _ in asked.redirect_chain] == [reverse("account_reauthenticate")]
+    assert not SocialAccount.objects.exists()
 
 
 # The settings -------------------------------------------------------------------------------

@@ -74,6 +74,22 @@ def test_what_a_stranger_says_of_forwarding_is_dropped(name: str) -> None:
     assert scope["headers"] == [(b"host", b"x")]
 
 
+@pytest.mark.parametrize("peer", [STRANGER, PROXY])
+@pytest.mark.parametrize("kind", ["http", "websocket"])
+def test_nobody_says_where_the_site_begins(peer: str, kind: str) -> None:
+    """Daphne took it from a header: links to a new password led to an attacker's site."""
+    scope = {
+        "type": kind,
+        "client": [peer, 4321],
+        "headers": [(b"daphne-root-path", b"https://evil.example")],
+        "root_path": "https://evil.example",
+    }
+
+    found = see_through(scope)
+
+    assert (found["root_path"], found["headers"]) == ("", [])
+
+
 @pytest.mark.parametrize(
     ("said", "scheme"),
     [

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.django_db
 
 ROUTES = routes()
+OF_NOBODY = ("manifest.webmanifest", "sw.js", "offline/", "admin/jsi18n/")
 
 
 @pytest.fixture
@@ -60,6 +61,13 @@ def test_an_administrator_gets_none_either(route: Route, administrator: Client) 
     check_headers(response)
     has_types = "require-trusted-types-for" in policy_of(response)
     assert has_types is not route.is_admin or "sandbox" in policy_of(response)
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=str)
+def test_what_is_somebodys_is_not_kept(route: Route, administrator: Client) -> None:
+    said = administrator.get(route.example())["Cache-Control"]
+
+    assert "no-store" in said or said.startswith("private") or route.pattern in OF_NOBODY
 
 
 def test_a_page_makes_markup_by_one_policy_alone(administrator: Client) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -45,7 +46,7 @@ def _fresh_codes() -> Iterator[None]:
 
 def code_for(secret: str) -> str:
     """Read the code from the person's phone."""
-    counter = next(iter(yield_hotp_counters_from_time()))
+    _before, counter, _after = yield_hotp_counters_from_time()
     code: str = format_hotp_value(hotp_value(secret, counter))
     return code
 
@@ -118,6 +119,40 @@ def test_a_code_works_once(alice: User) -> None:
     again.post(CODE, {"code": code})
 
     assert not is_in(again)
+
+
+@pytest.mark.parametrize("separated", [False, True])
+def test_a_code_does_not_work_again_in_the_next_period(
+    alice: User, monkeypatch: pytest.MonkeyPatch, separated: bool
+) -> None:
+    """It is still good then, for phones whose clock is behind."""
+    TOTP.activate(alice, SECRET)
+    code = code_for(SECRET)
+    has_password("alice").post(CODE, {"code": code})
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 31)
+    later, again = has_password("alice"), has_password("alice")
+
+    again.post(CODE, {"code": f"{code[:3]} {code[3:]}" if separated else code})
+    later.post(CODE, {"code": code_for(SECRET)})
+
+    assert not is_in(again)
+    assert is_in(later)
+
+
+def test_a_code_is_not_a_proof_again_in_the_next_period(
+    alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    TOTP.activate(alice, SECRET)
+    code, client = code_for(SECRET), has_password("alice")
+    client.post(CODE, {"code": code})
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 31)
+
+    answer = client.post(reverse("mfa_reauthenticate"), {"code": code})
+
+    assert answer.status_code == 200
+    assert answer.context["form"].errors
 
 
 def test_a_recovery_code_lets_in_once(alice: User) -> None:

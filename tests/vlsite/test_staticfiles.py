@@ -1,4 +1,4 @@
-"""Static files as they are served: hashed, their imports too, and our modules without comments."""
+"""Static files as they are served: hashed, bundled, and our scripts without comments."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import os
 import re
 import subprocess
 import sys
+from hashlib import md5
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.contract.documents import ROOT
+from vlsite.staticfiles import Bundles
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,11 +41,24 @@ def scripts(collected: Path) -> dict[str, str]:
     return {path.name: path.read_text(encoding="utf-8") for path in found}
 
 
-def test_every_import_names_a_served_module(scripts: dict[str, str]) -> None:
-    assert len(scripts) == len(list(SCRIPTS.glob("*.js")))
-    for script in scripts.values():
-        for name in re.findall(r"""(?:from|import)\s*\(?["']\./([^"']+)["']""", script):
-            assert name in scripts
+@pytest.mark.parametrize("name", sorted(Bundles.NAMES))
+def test_what_pages_name_imports_nothing(collected: Path, name: str) -> None:
+    stem, suffix = name.rsplit(".", 1)
+    (served,) = collected.glob(f"{stem}.*.{suffix}")
+
+    assert not re.search(r"^@?import\b", served.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def test_a_bundle_is_named_by_what_it_holds(collected: Path) -> None:
+    """A module has changed, but not the page's own: browsers must not keep the old bundle."""
+    (main,) = collected.glob("chat/js/main.*.js")
+    (shown,) = collected.glob("chat/css/main.*.css")
+
+    assert "class GroundingParser" in main.read_text(encoding="utf-8")
+    assert ".chat-page" in shown.read_text(encoding="utf-8")
+    for served in (main, shown):
+        bundle = Bundles().open(f"chat/{served.parent.name}/main{served.suffix}").read()
+        assert md5(bundle, usedforsecurity=False).hexdigest()[:12] in served.name
 
 
 def test_modules_are_served_without_comments(scripts: dict[str, str]) -> None:

@@ -61,10 +61,9 @@ class Child:
 
     def start(self) -> None:
         """Start it, in a session of its own: Ctrl-C reaches whoever started it, and no other."""
-        self._is_ready = self._is_silent = False
         self.started_at = time.monotonic()
         self.starts += 1
-        self.process = subprocess.Popen(  # noqa: S603 - the commands are this package's own
+        process = subprocess.Popen(  # noqa: S603 - the commands are this package's own
             [*_follow_parent(self.user), *self.command],
             env=self.environment,
             stdin=subprocess.DEVNULL,
@@ -74,8 +73,11 @@ class Child:
             errors="replace",
             start_new_session=True,
         )
+        with self._changed:  # at once, or the end of its predecessor's output is taken for its own
+            self.process = process
+            self._is_ready = self._is_silent = False
         threading.Thread(
-            target=self._read, args=(self.process,), name=f"log-{self.name}", daemon=True
+            target=self._read, args=(process,), name=f"log-{self.name}", daemon=True
         ).start()
 
     def wait_ready(self, timeout_s: float) -> None:

@@ -47,11 +47,7 @@ class Installation:
     workers: int = 2
     serve: tuple[str, ...] = (*MANAGE, "serve")
     work: tuple[str, ...] = (*MANAGE, "work")
-    before: tuple[tuple[str, ...], ...] = (
-        (*MANAGE, "migrate", "--noinput", "--verbosity", "0"),
-        (*MANAGE, "collectstatic", "--noinput", "--verbosity", "0"),
-        (*MANAGE, "ensure_administrator"),
-    )
+    prepare: tuple[str, ...] = (*MANAGE, "prepare", "--verbosity", "0")
 
     @property
     def url(self) -> str:
@@ -90,8 +86,7 @@ class Cluster:
         """
         self.installation.folder.mkdir(parents=True, exist_ok=True)
         self._start_all([self._redis(), self._postgres()])
-        for index, command in enumerate(self.installation.before):
-            self._run_to_its_end(f"prepare-{index}", command)
+        self._run_to_its_end("prepare", self.installation.prepare)
         self._start_all([*self._webs(), *self._workers(), self._proxy()])
         self._wait_until_served()
 

@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 INBOUND = "vlsite.inbound"
 PING_INTERVAL_S = 20
 PING_TIMEOUT_S = 30
+# As long as the page waits. After a restart all sockets come at once; who is cut off comes again.
+HANDSHAKE_TIMEOUT_S = 15
 CLOSE_TIMEOUT_S = 5  # for a reader to take what waits, and to learn why it is closed
 NO_TIMEOUT = -1
+BODY_FRAME_BYTES = 256 * 1024  # by Daphne's own 8 KiB a large body took a second of the processor
 
 
 class PatientServer(Server):  # type: ignore[misc]  # Daphne is untyped
@@ -38,9 +41,11 @@ class PatientServer(Server):  # type: ignore[misc]  # Daphne is untyped
             application=_in_step(application),
             endpoints=[f"tcp:port={port}:interface={host.replace(':', chr(92) + ':')}"],
             websocket_timeout=NO_TIMEOUT,
+            websocket_handshake_timeout=HANDSHAKE_TIMEOUT_S,
             ping_interval=PING_INTERVAL_S,
             ping_timeout=PING_TIMEOUT_S,
             server_name="",
+            request_buffer_size=BODY_FRAME_BYTES,
             signal_handlers=False,  # Daphne's cancel everything at once
             ready_callable=self._prepare,
         )

@@ -42,7 +42,7 @@ def prepare(
         PeerMissingError: a step failed.
     """
     source = _unpack(install)
-    binaries = _build(install, source)
+    binaries = _build(install, source, jobs=threads)
     weights, projector = _convert(install, source, model)
     quantized = weights.with_name(f"{weights.parent.name}-{quantization}.gguf")
     install.make(
@@ -76,15 +76,18 @@ def _unpack(install: Install) -> Path:
     return found[0].parent
 
 
-def _build(install: Install, source: Path) -> Path:
-    """Return the folder of the programs."""
+def _build(install: Install, source: Path, *, jobs: int) -> Path:
+    """Return the folder of the programs, compiled by so many compilers at a time.
+
+    Without a number make would start all of them at once, each with half a gigabyte.
+    """
     folder = install.folder / f"llama.cpp-{VERSION}-build"
 
     def write(done: Path) -> None:
         # The folder keeps what was compiled when a run is broken off.
         install.run(["cmake", "-S", source, "-B", folder, *BUILD_OPTIONS])
         targets = ["--target", "llama-server", "--target", "llama-quantize"]
-        install.run(["cmake", "--build", folder, "--parallel", *targets])
+        install.run(["cmake", "--build", folder, "--parallel", str(jobs), *targets])
         done.touch()
 
     done = folder.with_name(f"{folder.name}.built")

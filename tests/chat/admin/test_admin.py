@@ -118,6 +118,22 @@ def test_filters_keep_what_they_name(
     assert titles(carol, **query) == found
 
 
+def test_replies_are_found_by_their_error_and_no_filter_is_without_a_name(
+    carol: User, alice: User
+) -> None:
+    allow(carol, "view_reply")
+    broken, whole = a_turn(alice, "broken").reply, a_turn(alice, "whole").reply
+    end_reply(broken, "", state="failed", finish_reason="", error_code="out_of_memory")
+    end_reply(whole, "yes")
+    url = reverse("admin:chat_reply_changelist")
+
+    everything, found = page(carol, url), page(carol, url, error_code="out_of_memory")
+
+    assert 'href="?error_code=out_of_memory"' in everything
+    assert 'href="?error_code="' not in everything
+    assert [str(reply.pk) in found for reply in (broken, whole)] == [True, False]
+
+
 def test_the_transcript_reads_like_the_conversation(carol: User, turn: Turn) -> None:
     html = page(carol, change_url(turn.conversation))
 

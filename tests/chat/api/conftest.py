@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.test import Client
 
 if TYPE_CHECKING:
@@ -38,3 +39,12 @@ def code_of(response: Any) -> str:
     assert body["error"]["message"]
     code: str = body["error"]["code"]
     return code
+
+
+def body_of(response: Any) -> str:
+    """Take all of an answer, also one that is written while it is sent."""
+
+    async def read() -> bytes:
+        return b"".join([piece async for piece in response])
+
+    return (async_to_sync(read)() if response.streaming else response.content).decode()

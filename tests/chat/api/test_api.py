@@ -24,6 +24,7 @@ CALLS = {
     ("post", "/api/documents/"),
     ("get", "/api/documents/{document_id}/"),
     ("delete", "/api/documents/{document_id}/"),
+    ("delete", "/api/messages/{message_id}/"),
     ("get", "/api/documents/{document_id}/pages/{number}/"),
     ("post", "/api/documents/{document_id}/pages/"),
     ("post", "/api/documents/{document_id}/runs/"),
@@ -49,9 +50,11 @@ CALLS = {
     ("post", "/api/messages/{message_id}/edit/"),
     ("post", "/api/replies/{reply_id}/regenerate/"),
     ("post", "/api/replies/{reply_id}/continue/"),
+    ("get", "/api/replies/{reply_id}/blocks/"),
     ("get", "/api/replies/{reply_id}/events/"),
     ("post", "/api/replies/{reply_id}/stop/"),
     ("post", "/api/replies/{reply_id}/feedback/"),
+    ("delete", "/api/replies/{reply_id}/feedback/"),
 }
 
 

@@ -8,11 +8,10 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from asgiref.sync import async_to_sync
 from django.utils import timezone
 
 from chat.models import Reply
-from tests.chat.api.conftest import browser_of, code_of
+from tests.chat.api.conftest import body_of, browser_of, code_of
 from tests.chat.factories import a_picture, a_turn
 
 if TYPE_CHECKING:
@@ -48,13 +47,6 @@ def conversation(alice: User, picture: Image) -> Conversation:
 
 def export(user: User | None, conversation: Conversation, **query: str) -> Any:
     return browser_of(user).get(f"/api/conversations/{conversation.pk}/export/", query)
-
-
-def body_of(response: Any) -> str:
-    async def read() -> bytes:
-        return b"".join([piece async for piece in response])
-
-    return (async_to_sync(read)() if response.streaming else response.content).decode()
 
 
 def test_markdown_holds_the_shown_branch_as_it_was_written(

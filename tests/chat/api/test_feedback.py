@@ -1,4 +1,4 @@
-"""Feedback over HTTP: given, changed, and refused where it is not one's own answer."""
+"""Feedback over HTTP: given, changed, taken back, and refused where it is not one's own answer."""
 
 from __future__ import annotations
 
@@ -41,6 +41,43 @@ def test_giving_it_twice_keeps_the_last(alice: User) -> None:
         assert judge(alice, reply.pk, {"value": value}).status_code == 204
 
     assert Feedback.objects.get().value == -1
+
+
+def withdraw(user: User | None, reply: object, **options: Any) -> Any:
+    """Take feedback back."""
+    return browser_of(user, **options).delete(f"/api/replies/{reply}/feedback/")
+
+
+def test_what_is_taken_back_is_gone_with_its_comment(alice: User) -> None:
+    reply, other = a_reply(alice), a_reply(alice)
+    for each in (reply, other):
+        judge(alice, each.pk, {"value": -1, "comment": "It is blue."})
+
+    response = withdraw(alice, reply.pk)
+
+    assert (response.status_code, response.content) == (204, b"")
+    assert [kept.reply_id for kept in Feedback.objects.all()] == [other.pk]
+
+
+def test_taking_back_twice_changes_nothing(alice: User) -> None:
+    reply = a_reply(alice)
+
+    assert [withdraw(alice, reply.pk).status_code for _ in range(2)] == [204, 204]
+
+
+def test_strangers_and_foreign_pages_take_nothing_back(alice: User, bob: User) -> None:
+    reply = a_reply(alice)
+    judge(alice, reply.pk, {"value": 1})
+
+    theirs = withdraw(bob, reply.pk)
+    missing = withdraw(bob, "00000000-0000-4000-8000-000000000000")
+    nobodys = withdraw(None, reply.pk)
+    foreign = withdraw(alice, reply.pk, enforce_csrf_checks=True)
+
+    assert theirs.status_code == missing.status_code == 404
+    assert theirs.content == missing.content
+    assert (nobodys.status_code, foreign.status_code) == (401, 403)
+    assert Feedback.objects.count() == 1
 
 
 @pytest.mark.parametrize(

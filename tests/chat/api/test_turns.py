@@ -259,3 +259,19 @@ def test_other_versions_are_asked_for_as_over_a_socket(alice: User, bob: User) -
         refused = post(bob, path, {"text": "And that?"})
         assert (refused.status_code, code_of(refused)) == (404, "message_not_found")
     assert post(alice, edit, {"text": 1}).status_code == 400
+
+
+def test_a_message_is_deleted_with_what_came_after(alice: User) -> None:
+    first, second = (a_turn(alice, text) for text in ("One?", "Alone?"))
+    end_reply(first.reply, "A circle.")
+    later = a_turn(alice, "Two?", conversation_id=first.conversation.pk)
+    browser = browser_of(alice)
+
+    left = browser.delete(f"/api/messages/{later.message.pk}/")
+    alone = browser.delete(f"/api/messages/{second.reply.pk}/")
+    again = browser.delete(f"/api/messages/{later.message.pk}/")
+
+    assert (left.status_code, left.json()) == (200, {"conversation": str(first.conversation.pk)})
+    assert (alone.status_code, alone.json()) == (200, {"conversation": None})
+    assert (again.status_code, code_of(again)) == (404, "message_not_found")
+    assert [each.text for each in Message.objects.filter(role="user")] == ["One?", "Alone?"]

@@ -129,6 +129,24 @@ def test_a_process_that_takes_too_long_is_killed(
             slow.result()
 
 
+def test_one_persons_slow_files_do_not_keep_the_others(
+    decoder: Decoder, settings: SettingsWrapper
+) -> None:
+    """Requests of a hundred bytes for slow pages kept everybody's uploads for minutes."""
+    settings.VL_PERSON_DECODE_S_PER_MINUTE = 1
+    settings.VL_DECODE_S = 2
+    with ThreadPoolExecutor(1) as threads:
+        slow = threads.submit(decoder.decode, slow_picture(), owner_id=1)
+        os.kill(wait_for_children(decoder, 1)[0], signal.SIGSTOP)
+        with pytest.raises(ChatError, match="image_unreadable"):
+            slow.result()
+
+    with pytest.raises(ChatError, match="rate_limited"):
+        decoder.decode(SMALL, owner_id=1)
+
+    assert decoder.decode(SMALL, owner_id=2).width_px == SIZE[0]
+
+
 def test_a_killed_fork_server_is_replaced(decoder: Decoder) -> None:
     decoder.decode(SMALL)
     first = decoder.pid

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from chat.generation import news
+from tests.chat.generation.answering import DEADLINE_S, model
 
 if TYPE_CHECKING:
     import uuid
+    from collections.abc import Iterator
 
-DEADLINE_S = 10.0
+    from inference.service import InferenceService
 
 
 class Heard:
@@ -57,3 +59,10 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> Heard:
     monkeypatch.setattr(news, "stage_changed", stage_changed)
     monkeypatch.setattr(news, "reply_ended", heard._ends.put)
     return heard
+
+
+@pytest.fixture
+def service() -> Iterator[InferenceService]:
+    """Run a model that counts to ten."""
+    with model() as service:
+        yield service

@@ -1,11 +1,10 @@
-"""The lease on a reply's row: fair order, fencing, expiry, attempts, stop, deadline."""
+"""The lease on a reply's row: who comes first, and what is written under it."""
 
 from __future__ import annotations
 
 import threading
 import uuid
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from django.db import connection
@@ -13,60 +12,22 @@ from django.utils import timezone
 
 from chat.errors import ErrorCode
 from chat.generation import claim as claims
-from chat.generation.claim import LEASE_S, MAX_ATTEMPTS, LeaseLostError, Outcome
-from chat.models import Reply
-from tests.chat.factories import RUNNING, a_reply, row_of
+from chat.generation.claim import LEASE_S, Outcome
+from tests.chat.factories import RUNNING, a_reply
+from tests.chat.generation.claiming import (
+    OUTCOME,
+    claim,
+    claim_and_finish,
+    expire,
+    row,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from django.contrib.auth.models import User
     from pytest_django.fixtures import SettingsWrapper
 
-    from chat.generation.claim import Claim
 
-OUTCOME = Outcome(
-    text="one two three",
-    token_ids=[1, 2, 3],
-    finish_reason="stop",
-    usage={"completion_tokens": 3},
-    timings={"total_ms": 9},
-    model="scripted",
-    is_demo=True,
-)
-PAST = timedelta(seconds=-1)
-ENDED: list[Any] = [
-    pytest.param({"state": "done", "finish_reason": "stop"}, id="done"),
-    pytest.param({"state": "stopped", "finish_reason": "stopped"}, id="stopped"),
-    pytest.param({"state": "failed", "error_code": "out_of_memory"}, id="failed"),
-]
-
-
-def claim(owner: str = "worker") -> Claim:
-    """Claim what surely waits."""
-    claimed = claims.claim_next(owner)
-    assert claimed is not None
-    return claimed
-
-
-def expire(reply_id: uuid.UUID) -> None:
-    """Let the lease run out."""
-    assert row_of(reply_id).update(lease_until=timezone.now() + PAST)
-
-
-def row(reply_id: uuid.UUID) -> dict[str, Any]:
-    """Read the whole row."""
-    return dict(row_of(reply_id).values().get())
-
-
-def claim_and_finish() -> uuid.UUID:
-    """Answer the best reply at once, as a single slot does; give its id."""
-    claimed = claim()
-    claims.finish(claimed, Outcome(text="", token_ids=[], finish_reason="stop"))
-    return claimed.reply_id
-
-
-# The fair order -----------------------------------------------------------------------------
+# The fair order -------------------------------------------------------------------------------
 
 
 def test_the_longest_waiting_reply_comes_first(alice: User, bob: User) -> None:
@@ -131,7 +92,7 @@ def test_only_waiting_replies_have_a_place(alice: User) -> None:
     assert list(claims.in_fair_order()) == [waiting]
 
 
-# Claiming -----------------------------------------------------------------------------------
+# Claiming -------------------------------------------------------------------------------------
 
 
 def test_nothing_waiting_means_no_claim(alice: User) -> None:
@@ -189,7 +150,7 @@ def test_many_claimers_never_get_the_same_reply(alice: User, bob: User) -> None:
     assert set(claimed) == waiting
 
 
-# Writing under a claim ----------------------------------------------------------------------
+# Writing under a claim ------------------------------------------------------------------------
 
 
 def test_renewing_extends_the_lease(alice: User) -> None:
@@ -293,254 +254,3 @@ def test_giving_back_lets_another_worker_go_on(alice: User) -> None:
 
     assert (second.reply_id, second.attempt) == (first.reply_id, 2)
     assert (second.reply.text, second.reply.token_ids) == ("one", [1])
-
-
-# Fencing ------------------------------------------------------------------------------------
-
-WRITES: list[Any] = [
-    pytest.param(claims.renew, id="renew"),
-    pytest.param(lambda held: claims.checkpoint(held, text="x", token_ids=[9]), id="checkpoint"),
-    pytest.param(lambda held: claims.finish(held, OUTCOME), id="finish"),
-    pytest.param(lambda held: claims.fail(held, ErrorCode.GENERATION_FAILED, text="x"), id="fail"),
-]
-
-
-@pytest.mark.parametrize("write", WRITES)
-def test_an_older_attempt_cannot_write(alice: User, write: Callable[[Claim], None]) -> None:
-    a_reply(alice)
-    old = claim()
-    claims.give_back(old)
-    claim()
-    before = row(old.reply_id)
-
-    with pytest.raises(LeaseLostError, match="expected running, attempt 1; found running, atte"):
-        write(old)
-
-    assert row(old.reply_id) == before
-
-
-@pytest.mark.parametrize("write", WRITES)
-@pytest.mark.parametrize("ended", ENDED)
-def test_nobody_writes_after_the_end(
-    alice: User, write: Callable[[Claim], None], ended: dict[str, Any]
-) -> None:
-    reply = a_reply(alice)
-    held = claim()
-    row_of(reply.pk).update(**ended, ended_at=timezone.now(), lease_owner="", lease_until=None)
-    before = row(reply.pk)
-
-    with pytest.raises(LeaseLostError, match=f"found {ended['state']}, attempt 1"):
-        write(held)
-
-    assert row(reply.pk) == before
-
-
-@pytest.mark.parametrize("write", WRITES)
-def test_a_deleted_reply_cannot_be_written(alice: User, write: Callable[[Claim], None]) -> None:
-    reply = a_reply(alice)
-    held = claim()
-    reply.message.conversation.delete()
-
-    with pytest.raises(LeaseLostError, match="found no row"):
-        write(held)
-
-
-def test_giving_back_what_another_attempt_writes_changes_nothing(alice: User) -> None:
-    a_reply(alice)
-    old = claim()
-    claims.give_back(old)
-    claim()
-    before = row(old.reply_id)
-
-    claims.give_back(old)
-
-    assert row(old.reply_id) == before
-
-
-# Stop ---------------------------------------------------------------------------------------
-
-
-def test_a_waiting_reply_stops_at_once(alice: User) -> None:
-    reply = a_reply(alice)
-
-    has_ended = claims.request_stop(reply.pk, seen_offset=None)
-
-    kept = row(reply.pk)
-    assert has_ended
-    assert (kept["state"], kept["finish_reason"]) == ("stopped", "stopped")
-    assert claims.claim_next("worker") is None
-
-
-def test_a_running_reply_is_asked_to_stop(alice: User) -> None:
-    reply = a_reply(alice, **RUNNING)
-
-    has_ended = claims.request_stop(reply.pk, seen_offset=3)
-
-    kept = row(reply.pk)
-    assert not has_ended
-    assert (kept["state"], kept["is_cancel_requested"]) == ("running", True)
-    assert kept["cancel_seen_offset"] == 3
-
-
-def test_the_first_stop_decides_what_was_seen(alice: User) -> None:
-    reply = a_reply(alice, **RUNNING)
-
-    claims.request_stop(reply.pk, seen_offset=3)
-    claims.request_stop(reply.pk, seen_offset=9)
-
-    assert row(reply.pk)["cancel_seen_offset"] == 3
-
-
-@pytest.mark.parametrize("ended", ENDED)
-def test_stopping_an_ended_reply_changes_nothing(alice: User, ended: dict[str, Any]) -> None:
-    reply = a_reply(alice, **ended)
-    before = row(reply.pk)
-
-    has_ended = claims.request_stop(reply.pk, seen_offset=0)
-
-    assert not has_ended
-    assert row(reply.pk) == before
-
-
-# Lost workers -------------------------------------------------------------------------------
-
-
-def test_a_live_lease_is_left_alone(alice: User) -> None:
-    reply = a_reply(alice, **RUNNING)
-
-    assert claims.return_expired() == (0, [])
-    assert row(reply.pk)["state"] == "running"
-
-
-def test_an_expired_lease_returns_the_reply_with_its_text(alice: User) -> None:
-    reply = a_reply(alice, **RUNNING, text="one", token_ids=[1])
-    expire(reply.pk)
-
-    returned = claims.return_expired()
-
-    kept = row(reply.pk)
-    assert returned == (1, [])
-    assert (kept["state"], kept["text"], kept["token_ids"]) == ("queued", "one", [1])
-    assert (kept["lease_owner"], kept["lease_until"]) == ("", None)
-
-
-def test_a_reply_is_tried_three_times_and_then_fails(alice: User) -> None:
-    reply = a_reply(alice)
-    for _ in range(MAX_ATTEMPTS):
-        claim()
-        expire(reply.pk)
-        last = claims.return_expired()
-
-    kept = row(reply.pk)
-    assert last == (0, [reply.pk])
-    assert (kept["state"], kept["error_code"]) == ("failed", "generation_failed")
-    assert kept["attempt"] == MAX_ATTEMPTS == 3
-
-
-def test_a_lost_reply_that_was_asked_to_stop_ends_stopped(alice: User) -> None:
-    reply = a_reply(alice, **RUNNING, text="one two")
-    claims.request_stop(reply.pk, seen_offset=None)
-    expire(reply.pk)
-
-    returned = claims.return_expired()
-
-    kept = row(reply.pk)
-    assert returned == (0, [reply.pk])
-    assert (kept["state"], kept["finish_reason"]) == ("stopped", "stopped")
-
-
-def test_a_stop_wins_over_the_last_attempt(alice: User) -> None:
-    reply = a_reply(alice, **{**RUNNING, "attempt": MAX_ATTEMPTS}, is_cancel_requested=True)
-    expire(reply.pk)
-
-    assert claims.return_expired() == (0, [reply.pk])
-    assert row(reply.pk)["state"] == "stopped"
-
-
-def test_returning_twice_returns_once(alice: User) -> None:
-    reply = a_reply(alice, **RUNNING)
-    expire(reply.pk)
-
-    assert [claims.return_expired(), claims.return_expired()] == [(1, []), (0, [])]
-
-
-# Deadline -----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "state", [pytest.param({}, id="waiting"), pytest.param(RUNNING, id="running")]
-)
-def test_every_accepted_turn_ends_by_its_deadline(alice: User, state: dict[str, Any]) -> None:
-    reply = a_reply(alice, waiting_s=61, **state)
-
-    ended = claims.fail_overdue(60)
-
-    kept = row(reply.pk)
-    assert ended == [reply.pk]
-    assert (kept["state"], kept["error_code"]) == ("failed", "generation_failed")
-
-
-def test_before_the_deadline_nothing_ends(alice: User) -> None:
-    reply = a_reply(alice, waiting_s=59)
-
-    assert claims.fail_overdue(60) == []
-    assert row(reply.pk)["state"] == "queued"
-
-
-@pytest.mark.parametrize("ended", ENDED)
-def test_the_deadline_leaves_ended_replies_alone(alice: User, ended: dict[str, Any]) -> None:
-    reply = a_reply(alice, waiting_s=61, **ended)
-    before = row(reply.pk)
-
-    assert claims.fail_overdue(60) == []
-    assert row(reply.pk) == before
-
-
-# Every move ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("to", [pytest.param(state, id=f"to {state}") for state in Reply.State])
-@pytest.mark.parametrize(
-    "come_from",
-    [
-        pytest.param({}, id="queued"),
-        pytest.param(RUNNING, id="running"),
-        *ENDED,
-    ],
-)
-def test_an_illegal_move_changes_nothing(alice: User, come_from: dict[str, Any], to: str) -> None:
-    reply = a_reply(alice, **come_from)
-    before = row(reply.pk)
-    allowed = {
-        ("queued", "running"),
-        ("queued", "stopped"),
-        ("queued", "failed"),
-        ("running", "queued"),
-        ("running", "done"),
-        ("running", "stopped"),
-        ("running", "failed"),
-    }
-
-    is_allowed = before["state"] in claims.COMES_FROM[to]
-    if not is_allowed:
-        claims._move(row_of(reply.pk), to)
-
-    assert is_allowed == ((before["state"], to) in allowed)
-    assert row(reply.pk) == before
-
-
-@pytest.mark.parametrize(
-    "is_lost", [pytest.param(False, id="waiting"), pytest.param(True, id="its worker lost")]
-)
-def test_a_stop_without_a_writer_keeps_only_the_text_that_was_seen(
-    alice: User, is_lost: bool
-) -> None:
-    reply = a_reply(alice, text="one two three", **(RUNNING if is_lost else {}))
-
-    claims.request_stop(reply.pk, seen_offset=4)
-    if is_lost:
-        expire(reply.pk)
-        claims.return_expired()
-
-    assert row(reply.pk)["state"] == "stopped"
-    assert row(reply.pk)["text"] == "one "

@@ -13,8 +13,7 @@ from chat.generation.reply_log import MemoryReplyLog
 from chat.models import Reply
 from chat.protocol import ContinueFrame, TurnOptions
 from tests.chat.factories import a_reply, a_turn, end_reply
-from tests.chat.generation.conftest import Heard
-from tests.chat.generation.test_answer import (
+from tests.chat.generation.answering import (
     WORDS,
     after_word,
     answer_next,
@@ -22,6 +21,7 @@ from tests.chat.generation.test_answer import (
     lose_worker,
     model,
 )
+from tests.chat.generation.conftest import Heard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

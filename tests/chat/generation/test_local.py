@@ -23,7 +23,8 @@ from inference.errors import InferenceError
 from inference.requests import PixelBudget, Stage
 from inference.testing import Gate, Script, scripted_service
 from tests.chat.factories import RUNNING, a_reply, a_turn, row_of
-from tests.chat.generation.conftest import DEADLINE_S, Heard
+from tests.chat.generation.answering import DEADLINE_S
+from tests.chat.generation.conftest import Heard
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

@@ -149,6 +149,18 @@ def test_a_deleted_conversation_is_told_to_its_owners_tabs(sent: Sent) -> None:
     assert (group, card["is_deleted"], card["conversation"]) == (user_group(7), True, str(REPLY))
 
 
+def test_a_deleted_message_is_told_with_the_card(alice: User, sent: Sent) -> None:
+    turn = a_turn(alice)
+    turn.conversation.refresh_from_db()
+
+    news.message_deleted(turn.conversation, REPLY)
+
+    ((group, event),) = sent
+    card = json.loads(event["frame"])
+    assert group == user_group(alice.pk)
+    assert (card["deleted_message"], card["message"]) == (str(REPLY), str(turn.message.pk))
+
+
 def test_another_model_is_told_to_everyone(sent: Sent) -> None:
     news.model_changed()
 

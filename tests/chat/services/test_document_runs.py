@@ -10,6 +10,7 @@ from chat.decoding.decoder import decoder
 from chat.errors import ChatError, ErrorCode
 from chat.models import Conversation, Document, DocumentRun, Message, Reply, RunPage
 from chat.services import deletion, document_runs, documents, turns
+from chat.shares import Shares
 from tests.chat.decoding import pdf_corpus as corpus
 from tests.chat.factories import RUNNING, end_reply, row_of
 
@@ -134,16 +135,31 @@ def test_a_page_that_cannot_be_drawn_does_not_hold_up_the_others(
 ) -> None:
     draw = decoder.page
 
-    def fail_for_first(content: bytes, number: int, *, max_pixels: int) -> object:
+    def fail_for_first(content: bytes, number: int, **options: int) -> object:
         if number == 1:
             raise ChatError(ErrorCode.DOCUMENT_UNREADABLE)
-        return draw(content, number, max_pixels=max_pixels)
+        return draw(content, number, **options)
 
     monkeypatch.setattr(decoder, "page", fail_for_first)
 
     run = document_runs.start(alice, document, [1, 2], text="")
 
     assert states(run) == ["failed", "running"]
+
+
+def test_a_page_waits_while_its_persons_files_took_their_time(
+    run: DocumentRun, monkeypatch: pytest.MonkeyPatch, settings: SettingsWrapper
+) -> None:
+    settings.VL_PERSON_DECODE_S_PER_MINUTE = 1
+    monkeypatch.setattr(decoder, "_shares", taken := Shares("DECODE"))
+    taken.add(run.conversation.owner_id, 1)
+    answer(run)
+    assert states(run) == ["done", "waiting", "waiting"]
+    monkeypatch.setattr(decoder, "_shares", Shares("DECODE"))  # as a minute later
+
+    document_runs.advance_idle()
+
+    assert states(run) == ["done", "running", "waiting"]
 
 
 def test_failed_pages_are_asked_about_again(run: DocumentRun) -> None:

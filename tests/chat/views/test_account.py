@@ -7,6 +7,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from allauth.account.models import EmailAddress
 from allauth.usersessions.models import UserSession
 from django.contrib.auth import get_user_model
 from django.contrib.sessions.models import Session
@@ -30,6 +31,8 @@ SESSIONS = reverse("chat:sessions")
 END_OTHERS = reverse("chat:end_other_sessions")
 KEYS = reverse("chat:keys")
 DELETE = reverse("chat:delete_account")
+EMAIL = reverse("account_email")
+SET_PASSWORD = reverse("account_set_password")
 REAUTHENTICATE = reverse("account_reauthenticate")
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 PAGES = [ACCOUNT, SESSIONS, KEYS, DELETE, reverse("mfa_index")]
@@ -207,6 +210,47 @@ def test_a_key_is_made_by_who_proves_who_they_are(alice: User) -> None:
     resumed = client.post(asked["Location"], {"password": PASSWORD})
     assert "vlk_" in text_of(resumed)
     assert ApiKey.objects.count() == 1
+
+
+def test_another_address_is_added_by_who_proves_who_they_are(alice: User) -> None:
+    client = not_proven(alice)
+
+    asked = client.post(EMAIL, {"action_add": "", "email": "mallory@example.org"})
+    is_added = EmailAddress.objects.exists()
+    client.post(asked["Location"], {"password": PASSWORD})
+
+    assert asked["Location"].startswith(REAUTHENTICATE)
+    assert not is_added
+    assert EmailAddress.objects.filter(email="mallory@example.org").exists()
+
+
+@pytest.mark.parametrize("action", ["action_primary", "action_remove", "action_send"])
+def test_addresses_are_changed_by_who_proves_who_they_are(alice: User, action: str) -> None:
+    EmailAddress.objects.create(user=alice, email="mallory@example.org", verified=True)
+    before = list(EmailAddress.objects.values())
+
+    asked = not_proven(alice).post(EMAIL, {action: "", "email": "mallory@example.org"})
+
+    assert asked["Location"].startswith(REAUTHENTICATE)
+    alice.refresh_from_db()
+    assert alice.email == "alice@example.org"
+    assert list(EmailAddress.objects.values()) == before
+
+
+def test_a_session_left_open_gets_no_first_password(alice: User) -> None:
+    alice.set_unusable_password()  # another site vouches for her
+    alice.save()
+    client = not_proven(alice)
+
+    asked = client.post(SET_PASSWORD, {"password1": "mallory's own", "password2": "mallory's own"})
+
+    assert asked["Location"].startswith(reverse("account_login"))
+    alice.refresh_from_db()
+    assert not alice.has_usable_password()
+
+
+def test_addresses_are_shown_without_a_proof(alice: User) -> None:
+    assert alice.email in text_of(not_proven(alice).get(EMAIL))
 
 
 @pytest.mark.parametrize(

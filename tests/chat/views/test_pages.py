@@ -101,7 +101,7 @@ def test_ended_answer_is_rendered_and_an_open_one_is_text(alice: User) -> None:
     end_reply(done, "**bold**", model="demo", is_demo=True)
     assert "<strong>bold</strong>" in get(alice, page_of(done)).content.decode()
     shown = get(alice, fragment_of(running)).content.decode()
-    assert '<div class="prose" data-body dir="auto">**so**</div>' in shown
+    assert '<div class="live-text" data-live dir="auto">**so**</div></div>' in shown
     assert 'data-chars="6"' in shown
     assert 'aria-busy="true"' in shown
 

@@ -90,6 +90,13 @@ def test_a_later_page_is_asked_for_by_its_number(alice: User, bob: User) -> None
     assert "data-chunk" not in listed(alice, page="3")
 
 
+@pytest.mark.parametrize("page", ["9" * 5000, "0", "-1", "²", "x", ""], ids=lambda page: page[:9])
+def test_a_page_that_is_none_is_the_first(alice: User, page: str) -> None:
+    a_turn(alice)
+
+    assert sidebar_page(alice, page=page).number == 1
+
+
 def test_a_list_costs_the_same_for_any_length(
     alice: User, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:

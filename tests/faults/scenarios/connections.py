@@ -10,7 +10,6 @@ import contextlib
 import json
 import socket
 from dataclasses import dataclass
-from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.faults.client import Account, ask, receive, send
 from tests.faults.figures import Figure, percentile
+from tests.server.processes import resident_mib
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,8 +50,7 @@ class Target:
     @property
     def memory_bytes(self) -> int:
         """Its resident memory."""
-        status = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii")
-        return int(status.split("VmRSS:")[1].split()[0]) * KIB
+        return int(resident_mib(self.pid) * MIB)
 
 
 async def idle(account: Account, target: Target, *, sockets: int, pings: int = 200) -> Figure:

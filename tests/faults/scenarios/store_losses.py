@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from typing import TYPE_CHECKING
 
 import redis
 
 from tests.faults.client import Account, Follower, ask
 from tests.faults.figures import Figure
-from tests.faults.scripted import words
+from tests.faults.scripted import release, words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,15 +49,15 @@ LOSSES: dict[str, Callable[[Site], None]] = {
 }
 
 
-async def run(site: Site, loss: str, *, queued: int, hold_s: float) -> Figure:
+async def run(site: Site, loss: str, *, queued: int) -> Figure:
     """Let so many replies wait and four be written, lose the store, and read all to their ends.
 
-    The four hold their slots for `hold_s`: until all have asked, and all sockets are open.
+    The four hold their slots until all have asked, all sockets are open, and the store is lost.
     """
     await asyncio.to_thread(site.set_slots, RUNNING // 2)
     accounts = [await asyncio.to_thread(site.new_account) for _ in range(PEOPLE)]
-    held = f"words={WORDS} decode_ms={hold_s * 1000 / WORDS:.0f}"
-    followers = await _ask(accounts[0], site.ports[0], held, times=RUNNING)
+    number = secrets.randbits(32)
+    followers = await _ask(accounts[0], site.ports[0], f"{QUESTION} held={number}", times=RUNNING)
     while (await _states(site)).get("running", 0) < RUNNING:
         await asyncio.sleep(LOOK_S)
     shares = [len(range(number, queued, PEOPLE)) for number in range(PEOPLE)]
@@ -75,6 +76,7 @@ async def run(site: Site, loss: str, *, queued: int, hold_s: float) -> Figure:
         await asyncio.sleep(LOOK_S)
     states = await _states(site)
     await asyncio.to_thread(LOSSES[loss], site)
+    release(site.cluster.installation.folder, number)
     await asyncio.gather(*reading)
     wrong = [fault for each in followers for fault in each.faults]
     wrong += ["another text" for each in followers if each.end.get("content") != words(WORDS)]

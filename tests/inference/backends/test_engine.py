@@ -300,3 +300,15 @@ def test_too_small_a_memory_is_named(tiny_folder: Path, tiny_config: InferenceCo
 
     with pytest.raises(InferenceError, match="100 bytes are too few"):
         EngineBackend(config).load(ModelFiles("tiny", tiny_folder), lambda *_: None)
+
+
+def test_a_memory_smaller_than_the_context_is_the_context(
+    tiny_folder: Path, tiny_config: InferenceConfig
+) -> None:
+    config = replace(tiny_config, kv_cache_bytes=2**16)
+
+    model = EngineBackend(config).load(ModelFiles("tiny", tiny_folder), lambda *_: None)
+    told = model.context_tokens
+    model.close()
+
+    assert 0 < told < config.context_tokens

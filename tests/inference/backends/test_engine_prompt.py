@@ -61,6 +61,20 @@ def test_another_picture_has_other_keys_and_the_same_one_the_same(shape: ModelSh
     assert differs == [index in range(2, 6) for index in range(12)]
 
 
+def test_bytes_are_known_by_their_scale_too(shape: ModelShape) -> None:
+    one, other = make_inputs(shape), make_inputs(shape)
+    for inputs, mean in ((one, 127.0), (other, 128.0)):
+        inputs["pixel_values"] = torch.zeros(
+            (28, shape.vision.patch_inputs // 2), dtype=torch.uint8
+        )
+        inputs["pixel_scale"] = torch.tensor([[mean] * 3, [127.5] * 3])
+
+    first, second = (make_prompt(inputs, 12, shape) for inputs in (one, other))
+
+    assert first.pictures[0].patches.pixels.dtype is torch.uint8
+    assert first.pictures[0].digest != second.pictures[0].digest
+
+
 def test_accepted_tokens_behind_the_prompt_are_left_out(shape: ModelShape) -> None:
     prompt = make_prompt(make_inputs(shape), 11, shape)
 

@@ -11,12 +11,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from inference.backends.base import Cancellation, LoadedModel
 from inference.backends.own_processor import OwnProcessor
 from inference.backends.vision_input import VisionInput
 from inference.model_source import BUNDLED_DEMO_DIR
 from inference.processor.parts import read_parts
 from inference.random_checkpoint import SPECIAL_TOKENS, VISIBLE_ADDED_TOKENS
-from inference.requests import ChatMessage, Role, TextPart
+from inference.requests import (
+    ChatMessage,
+    Event,
+    FinishReason,
+    Role,
+    SamplingOptions,
+    TextPart,
+)
 from inference.testing import assistant_message, image_part, make_request, user_message
 
 TOKENS = (*SPECIAL_TOKENS, *VISIBLE_ADDED_TOKENS)
@@ -90,6 +98,26 @@ def test_a_control_token_in_a_prefix_is_letters(input_of: OwnProcessor, token: s
 
     assert found.prefix_token_ids
     assert not added & set(found.prefix_token_ids)
+
+
+@pytest.mark.parametrize("token", sorted(set(TOKENS) - {"<|im_end|>", "<|endoftext|>"}))
+@pytest.mark.parametrize("name", ["tiny_model", "engine_model"])
+def test_an_answer_in_which_the_model_itself_wrote_one_is_gone_on_with(
+    request: pytest.FixtureRequest, tiny_folder: Path, name: str, token: str
+) -> None:
+    """Its own choice, as behind a picture that shows one: it stays, and nothing breaks."""
+    model: LoadedModel = request.getfixturevalue(name)
+    codec = read_parts(tiny_folder).codec
+    prefix = (*codec.encode("a "), *codec.encode(token), *codec.encode(" b"))
+    events: list[Event] = []
+
+    finished = model.answer(
+        make_request(prefix=prefix, options=SamplingOptions(max_tokens=len(prefix) + 2)),
+        emit=events.append,
+        cancellation=Cancellation(),
+    )
+
+    assert finished.usage.completion_tokens > len(prefix) or finished.reason is FinishReason.STOP
 
 
 def test_the_tokens_would_be_found_if_they_were_let_through(input_of: OwnProcessor) -> None:

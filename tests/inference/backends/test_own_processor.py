@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +12,14 @@ import torch
 from PIL import Image
 
 from inference.backends.engine_loading import make_processor
-from inference.backends.own_processor import OwnProcessor, cut_patches
+from inference.backends.own_processor import OwnProcessor, cut_patches, make_scale
 from inference.backends.token_rules import list_eos_ids, read_configured_eos
 from inference.backends.transformers_processor import (
     TransformersProcessor,
     load_transformers_processor,
 )
 from inference.backends.vision_input import VisionInput
+from inference.engine.vision import PicturePatches
 from inference.errors import InferenceError
 from inference.images import QWEN3_VL_LIMITS, smart_resize
 from inference.model_source import BUNDLED_DEMO_DIR
@@ -77,6 +77,11 @@ def build(
     return made[0], made[1]
 
 
+def widen(patches: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+    """Return the numbers of some patches, as the tower takes them."""
+    return PicturePatches(patches, 1, len(patches), scale).numbers(2 * patches.shape[1])
+
+
 def assert_equal(own: Inputs | str, reference: Inputs | str) -> None:
     if isinstance(own, str) or isinstance(reference, str):
         assert own == reference
@@ -86,7 +91,8 @@ def assert_equal(own: Inputs | str, reference: Inputs | str) -> None:
         reference.get("image_grid_thw", torch.empty(0)).tolist()
     )
     if "pixel_values" in own:
-        assert torch.equal(own["pixel_values"], reference["pixel_values"])
+        numbers = widen(own["pixel_values"], own["pixel_scale"])
+        assert torch.equal(numbers, reference["pixel_values"])
     assert ("pixel_values" in own) == ("pixel_values" in reference)
 
 
@@ -172,7 +178,7 @@ def test_picture_becomes_the_patches_of_the_official_image_processor(
 
     sized = picture.resize(smart_resize(*size, limits))
     assert expected["image_grid_thw"].tolist() == [[1, sized.height // 16, sized.width // 16]]
-    patches = cut_patches(sized, RECIPE)
+    patches = widen(cut_patches(sized, RECIPE), make_scale(RECIPE))
     torch.testing.assert_close(patches, expected["pixel_values"], rtol=0, atol=1e-6)
 
 
@@ -197,12 +203,11 @@ def test_patches_of_a_token_follow_each_other() -> None:
     # Each pixel is the number of its patch, counted row by row over a picture of 4 x 4 patches.
     numbers = np.arange(16, dtype=np.uint8).reshape(4, 4)
     pixels = np.repeat(np.kron(numbers, np.ones((16, 16), np.uint8))[..., None], 3, axis=2)
-    plain = replace(RECIPE, mean=(0.0,) * 3, std=(1.0,) * 3, rescale_factor=1.0)
 
-    patches = cut_patches(Image.fromarray(pixels), plain)
+    patches = cut_patches(Image.fromarray(pixels), RECIPE)
 
     order = [0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15]
-    assert patches.tolist() == [[float(number)] * 1536 for number in order]
+    assert patches.tolist() == [[number] * 768 for number in order]
 
 
 def test_picture_of_half_a_token_is_refused() -> None:

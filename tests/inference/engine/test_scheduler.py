@@ -112,6 +112,37 @@ def test_prompts_are_read_in_the_order_of_arrival() -> None:
     assert order == [0, 1, 2]
 
 
+def test_prompt_is_read_before_pictures_of_later_requests_are_seen(engine: Engine) -> None:
+    engine.network.layer_s = 0.5
+    first, second = ask(picture(1), *words(100)), ask(picture(2), 3)
+    engine.add(first, second)
+
+    engine.run(lambda: bool(first.tokens))
+
+    assert len(engine.network.list_layers("vision")) == VISION_LAYERS
+
+
+def test_later_pictures_have_the_time_that_the_end_of_a_prompt_leaves(engine: Engine) -> None:
+    first, second = ask(picture(1), 4), ask(picture(2), 3)
+    engine.add(first, second)
+
+    engine.run(lambda: bool(first.tokens))
+
+    assert len(engine.network.list_layers("vision")) > VISION_LAYERS
+
+
+def test_long_later_prompt_does_not_keep_pictures_waiting() -> None:
+    engine = Engine(pages=2000)
+    engine.network.row_s, engine.network.layer_s = 0.01, 0.2
+    first, second = ask(picture(1)), ask(*words(600))
+    engine.add(first, second)
+
+    engine.run(lambda: bool(first.tokens))
+
+    assert not second.tokens
+    assert engine.clock.now < 3.0
+
+
 def test_short_prompts_share_a_step() -> None:
     engine = Engine(rows=32)
     engine.add(*(ask(n, n + 1, n + 2) for n in range(1, 20, 4)))

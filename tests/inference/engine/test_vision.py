@@ -67,6 +67,28 @@ def test_pictures_have_the_features_of_transformers(twins: Twins, kernels: Kerne
         assert_close(found, PictureFeatures(tokens, torch.stack(levels)))
 
 
+def test_bytes_with_their_scale_are_the_numbers_of_the_same_picture(tower: VisionTower) -> None:
+    channels, frames = 3, 2
+    width = tower.shape.patch_inputs // frames
+    pixels = torch.randint(256, (16, width), generator=torch.Generator().manual_seed(1))
+    scale = torch.tensor([[120.0, 127.5, 130.0], [60.0, 127.5, 70.0]])
+    numbers = pixels.view(16, channels, 1, -1).float()
+    numbers = (numbers - scale[0].view(3, 1, 1)) / scale[1].view(3, 1, 1)
+    plain = PicturePatches(numbers.repeat(1, 1, frames, 1).view(16, -1), 4, 4)
+
+    [found] = tower.encode([PicturePatches(pixels.to(torch.uint8), 4, 4, scale)])
+
+    [expected] = tower.encode([plain])
+    assert torch.equal(found.tokens, expected.tokens)
+
+
+def test_bytes_of_another_size_than_the_grid_are_refused(tower: VisionTower) -> None:
+    pixels = torch.zeros((15, tower.shape.patch_inputs // 2), dtype=torch.uint8)
+
+    with pytest.raises(ValueError, match="expected pixels of shape"):
+        tower.start([PicturePatches(pixels, 4, 4, torch.ones(2, 3))])
+
+
 def test_pictures_of_a_batch_do_not_see_each_other(
     tower: VisionTower, pictures: list[PicturePatches]
 ) -> None:

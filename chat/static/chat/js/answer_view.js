@@ -2,9 +2,8 @@
  * Draws an answer into its element: while it is written, and as it ended. Owns nothing.
  */
 
-import { cloneTemplate, find, setText } from "./dom.js";
-import { placeHtml } from "./html.js";
-import { growText } from "./live_text.js";
+import { growBody, settleBody } from "./answer_body.js";
+import { find, setText } from "./dom.js";
 import { stageOf } from "./stage_text.js";
 import { number, say } from "./texts.js";
 
@@ -25,7 +24,7 @@ export function drawLive(element, reply) {
   const bar = find("stage-bar", element);
   bar.hidden = percent === null;
   if (percent !== null) bar.value = percent;
-  growText(find("body", element), reply.text);
+  growBody(find("body", element), reply);
 }
 
 /**
@@ -37,30 +36,12 @@ export function drawEnd(element, reply) {
   element.dataset.state = reply.error ? "failed" : "done";
   element.removeAttribute("aria-busy");
   find("stage", element).hidden = true;
-  const body = find("body", element);
-  if (reply.html !== null) {
-    placeHtml(body, reply.html);
-    finishBody(body);
-  }
+  if (reply.html !== null) settleBody(find("body", element), reply.html);
   drawNote(element, reply.finishReason);
   find("failure", element).hidden = !reply.error;
   setText(find("failure-text", element), reply.error);
   find("answer-footer", element).hidden = Boolean(reply.error) && !reply.text;
   drawStatistics(element, reply);
-}
-
-/**
- * Add to a rendered text what only the page has: buttons to copy code.
- * @param {Element} body
- */
-export function finishBody(body) {
-  for (const block of body.querySelectorAll("pre")) {
-    if (block.parentElement?.classList.contains("code-block")) continue;
-    const frame = document.createElement("div");
-    frame.className = "code-block";
-    block.replaceWith(frame);
-    frame.append(block, cloneTemplate("copy-code"));
-  }
 }
 
 /** Say why it ended, where that is not plain, and what can be done. @param {Element} element @param {string} reason */

@@ -14,6 +14,7 @@ import { Upload, refusalOf } from "./uploads.js";
 
 /**
  * @typedef {import("./uploads.js").Limits} Limits
+ * @typedef {import("./outbox.js").Draft} Draft
  * @typedef {import("./price.js").Prices} Prices
  * @typedef {{view: AttachmentView, upload: Upload | null, imageId: string | null,
  *   objectUrl: string | null, name: string, prices: Prices | null}} Attachment
@@ -50,9 +51,10 @@ export class Attachments {
     });
   }
 
-  /** Ids of the pictures that are on the server, in order. @returns {string[]} */
-  get imageIds() {
-    return this.#items.flatMap(({ imageId }) => (imageId ? [imageId] : []));
+  /** What a draft keeps: the pictures that are on the server, in order. @returns {Pick<Draft, "images" | "names">} */
+  get kept() {
+    const kept = this.#items.flatMap(({ imageId, name }) => (imageId ? [[imageId, name]] : []));
+    return { images: kept.map(([id]) => id), names: Object.fromEntries(kept) };
   }
 
   /** What those cost whose price is known. @returns {Prices[]} */
@@ -84,10 +86,10 @@ export class Attachments {
     this.#changed();
   }
 
-  /** Show pictures that are on the server already. @param {string[]} ids */
-  restore(ids) {
+  /** Show a draft's pictures. @param {Draft} draft */
+  restore({ images, names = {} }) {
     for (const item of [...this.#items]) this.#forget(item);
-    this.#addStored(ids.map((id) => ({ id, name: say("pasted_picture") })));
+    this.#addStored(images.map((id) => ({ id, name: names[id] ?? say("pasted_picture") })));
   }
 
   /** Try again what failed for want of a connection. */

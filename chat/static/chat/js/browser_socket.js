@@ -5,6 +5,13 @@ import { Transport } from "./transport.js";
 
 const BLOCKED_KEY = "vl.sockets-blocked";
 
+/** @type {import("./socket.js").Clock} */
+export const browserClock = {
+  now: () => performance.now(),
+  setTimeout: (run, ms) => window.setTimeout(run, ms),
+  clearTimeout: (timer) => window.clearTimeout(timer),
+};
+
 /**
  * Make the transport of this page.
  * @param {string} path
@@ -16,18 +23,13 @@ export function browserSocket(path, listeners) {
   const url = new URL(path, location.href);
   url.protocol = url.protocol.replace("http", "ws");
   const page = readData("page-data");
-  const clock = {
-    now: () => performance.now(),
-    setTimeout: (/** @type {() => void} */ run, /** @type {number} */ ms) => window.setTimeout(run, ms),
-    clearTimeout: (/** @type {number} */ timer) => window.clearTimeout(timer),
-  };
   return new Transport({
     url: url.href,
     api: page.urls.api,
     WebSocket,
     EventSource,
     fetch: (address, options) => fetch(address, options),
-    clock,
+    clock: browserClock,
     memory,
     csrfToken: () => cookie(page.csrf_cookie),
     ...listeners,

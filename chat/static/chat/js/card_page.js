@@ -1,8 +1,10 @@
-/** The scripts of the account and error pages: the theme, and what allauth's scripts cannot say. */
+/** The scripts of the account and error pages: the theme, the sign-out, and what allauth's scripts cannot say. */
 
+import { watchSignOut } from "./sign_out.js";
 import { watchTheme } from "./theme.js";
 
 watchTheme(document.body);
+watchSignOut();
 
 // allauth tells the console alone when a passkey was not used: cancelled, unknown, or no HTTPS.
 document.addEventListener("allauth.error", (event) => {

@@ -15,9 +15,10 @@ const COUNT_FROM_SHARE = 0.9;
 
 /**
  * @typedef {import("./uploads.js").Limits} Limits
+ * @typedef {import("./outbox.js").Draft} Draft
  * @typedef {{imagesUrl: string, csrfToken(): string, limits(): Limits, announce(text: string): void,
  *   onAsk(question: {text: string, images: string[], edits: string | null}): void, onStop(): void,
- *   onDraft(draft: {text: string, images: string[]}): void, picturesBefore(id: string | null): number,
+ *   onDraft(draft: Draft): void, picturesBefore(id: string | null): number,
  *   holding(): import("./protocol.js").Options}} ComposerOptions `picturesBefore` counts those of the
  *   conversation before a message or its end; `holding` are the options of the next answer
  */
@@ -30,7 +31,7 @@ export class Composer {
   #attachments;
   #isAnswering = false;
   #isWaiting = false;
-  /** @type {{id: string, draft: {text: string, images: string[]}} | null} */
+  /** @type {{id: string, draft: Draft} | null} */
   #edited = null;
 
   /** @param {HTMLFormElement} form @param {ComposerOptions} options */
@@ -54,10 +55,10 @@ export class Composer {
     this.#listen();
   }
 
-  /** Put a draft back. @param {{text: string, images: string[]}} draft */
-  restore({ text, images }) {
-    this.#field.text = text;
-    this.#attachments.restore(images);
+  /** Put a draft back. @param {Draft} draft */
+  restore(draft) {
+    this.#field.text = draft.text;
+    this.#attachments.restore(draft);
   }
 
   /**
@@ -147,7 +148,7 @@ export class Composer {
       this.focus();
       return;
     }
-    const question = { ...this.#draft, text, edits: this.#edited?.id ?? null };
+    const question = { text, images: this.#attachments.kept.images, edits: this.#edited?.id ?? null };
     this.restore(this.#edited?.draft ?? { text: "", images: [] });
     this.#showEdited(null);
     this.#changed();
@@ -163,14 +164,15 @@ export class Composer {
     this.focus();
   }
 
-  /** @param {{id: string, draft: {text: string, images: string[]}} | null} edited */
+  /** @param {{id: string, draft: Draft} | null} edited */
   #showEdited(edited) {
     this.#edited = edited;
     find("edit-note", this.#form).hidden = !edited;
   }
 
+  /** @returns {Draft} */
   get #draft() {
-    return { text: this.#field.text, images: this.#attachments.imageIds };
+    return { text: this.#field.text, ...this.#attachments.kept };
   }
 
   /** @param {string} text @returns {string} */

@@ -4,8 +4,8 @@
  */
 
 import { Announcer } from "./announce.js";
-import { showBranch } from "./branches.js";
-import { browserSocket } from "./browser_socket.js";
+import { followDeletion, watchBranches } from "./branches.js";
+import { browserClock, browserSocket } from "./browser_socket.js";
 import { Composer } from "./composer.js";
 import { ConnectionView } from "./connection_view.js";
 import { ConversationOptions } from "./conversation_options.js";
@@ -16,7 +16,7 @@ import { GroundingView } from "./grounding_view.js";
 import { watchMessageActions } from "./message_actions.js";
 import { MessageView } from "./message_view.js";
 import { OpenReplies } from "./open_replies.js";
-import { Drafts, Outbox, openStorage } from "./outbox.js";
+import { ComingOptions, Drafts, Outbox, openStorage } from "./outbox.js";
 import { moveTo, showHead, showWelcome } from "./page_head.js";
 import { watchPictures } from "./point_back.js";
 import { continueFrame, openFrame, regenerateFrame } from "./protocol.js";
@@ -35,6 +35,7 @@ export class Conversation {
   #state;
   #questions;
   #drafts;
+  #comingOptions;
   #socket;
   #view;
   #grounding;
@@ -56,9 +57,11 @@ export class Conversation {
       state: () => this.#state,
       update: (/** @type {rules.State} */ state) => this.#update(state),
       send: (/** @type {import("./protocol.js").Frame} */ frame) => this.#socket.send(frame),
+      clock: browserClock,
     };
     this.#questions = new Questions(new Outbox(storage, page.user), wiring);
     this.#drafts = new Drafts(storage, page.user);
+    this.#comingOptions = new ComingOptions(storage, page.user);
     const list = find("messages");
     this.#view = new MessageView(list, page.urls.images);
     this.#grounding = new GroundingView(list, {
@@ -71,7 +74,7 @@ export class Conversation {
       insert: (text) => this.#composer.insert(text),
       addPictures: (files) => this.addPictures(files),
     });
-    this.#replies = new OpenReplies(new TurnLoader(page.urls.home, this.#view), wiring);
+    this.#replies = new OpenReplies(new TurnLoader(page.urls, this.#view), wiring);
     this.#follower = new Follower(find("scroller"), find("transcript-inner"), find("to-end"));
     this.#announcer = new Announcer(find("announcer"));
     this.#connection = new ConnectionView(document);
@@ -81,6 +84,7 @@ export class Conversation {
       limits: () => this.#state.info?.limits,
       toast,
       onChange: () => this.#composer?.refresh(),
+      coming: this.#comingOptions,
     });
     this.#composer = this.#makeComposer(list);
     this.#sidebar = this.#makeSidebar();
@@ -96,7 +100,9 @@ export class Conversation {
       vary: (id, penalty) => this.#send(regenerateFrame(id, this.#options.lessRepetition(penalty))),
       goOn: (id) => this.#send(continueFrame(id)) && this.#update(rules.continueReply(this.#state, id)),
       edit: (question) => this.#composer.edit(question),
-      show: (leaf) => showBranch(this.#conversationUrl, { leaf, csrfToken: this.#csrfToken, toast }),
+    });
+    watchBranches(list, {
+      urls: page.urls, conversation: () => this.#state.conversation, csrfToken: () => this.#csrfToken, toast,
     });
   }
 
@@ -219,10 +225,11 @@ export class Conversation {
   /** @param {import("./protocol.js").Frame} frame */
   #receive(frame) {
     if (frame.type === "conversation") this.#sidebar.apply(frame);
+    if (frame.type === "conversation") followDeletion(find("messages"), frame);
     if (frame.type === "accepted") this.#questions.hear(frame);
     if (frame.type === "error") this.#refused(frame);
-    this.#options.hear(frame, this.#state.conversation);
     this.#update(rules.reduce(this.#state, frame, performance.now()));
+    this.#options.hear(frame, this.#state.conversation); // prices go by the limits that were told
   }
 
   /** @param {import("./protocol.js").Frame} frame */
@@ -252,17 +259,16 @@ export class Conversation {
     this.#view.drawReply(reply);
     this.#grounding.draw(this.#view.elementOf(reply.id));
     this.#announcer.hear(reply);
-    if (reply.hasGap && !before?.hasGap) this.#replies.resume(reply);
+    this.#replies.hear(reply, before);
   }
 
   /** @param {rules.State} before */
   #drawPage(before) {
     const { conversation, info } = this.#state;
     this.#connection.showInfo(info);
-    this.#composer.show({
-      isAnswering: rules.openReplies(this.#state).length > 0,
-      isWaiting: rules.pendingQuestions(this.#state).length > 0,
-    });
+    const isAnswering = rules.openReplies(this.#state).length > 0;
+    this.#view.showAnswering(isAnswering);
+    this.#composer.show({ isAnswering, isWaiting: rules.pendingQuestions(this.#state).length > 0 });
     showWelcome(this.#view.last === null);
     if (conversation !== before.conversation) this.#moveTo(/** @type {string} */ (conversation));
     showHead(this.#state, before, this.#page.urls.home);
@@ -273,6 +279,7 @@ export class Conversation {
     moveTo(this.#page.urls.home, conversation);
     this.#drafts.write(conversation, this.#drafts.read(null));
     this.#drafts.write(null, { text: "", images: [] });
+    this.#comingOptions.write(null);
     this.#sidebar.markCurrent(conversation);
   }
 }

@@ -19,6 +19,7 @@ const NUMBERED = ["temperature", "top_p", "presence_penalty", "max_tokens"];
 
 export class ConversationOptions {
   #wiring;
+  #coming;
   #dialog;
   #presets;
   /** @type {Options} */
@@ -29,11 +30,13 @@ export class ConversationOptions {
   /**
    * @param {any} page what the server wrote into the page
    * @param {{url(): string | null, csrfToken(): string, limits(): any, toast(text: string): void,
-   *   onChange(): void}} wiring `url` is the conversation's in the API, null before there is one
+   *   onChange(): void, coming: import("./outbox.js").ComingOptions}} wiring `url` is the
+   *   conversation's in the API, null before there is one; `coming` keeps what is chosen until then
    */
   constructor(page, wiring) {
     this.#wiring = wiring;
-    this.#chosen = page.options.chosen;
+    this.#coming = wiring.coming;
+    this.#chosen = (wiring.url() ? null : this.#coming.read()) ?? page.options.chosen;
     this.#defaults = page.options.defaults;
     const dialog = find("options-dialog");
     this.#dialog = new OptionsDialog(dialog, {
@@ -103,7 +106,10 @@ export class ConversationOptions {
   /** @param {Options} options @returns {Promise<boolean>} */
   async #keep(options) {
     const url = this.#wiring.url();
-    if (!url) return true; // The first question takes them along.
+    if (!url) {
+      this.#coming.write(options); // The first question takes them along.
+      return true;
+    }
     try {
       await change("PATCH", url, { csrfToken: this.#wiring.csrfToken(), body: { options } });
       return true;

@@ -1,21 +1,20 @@
 /**
  * What the page knows of its conversation, and how frames change it: frames in, state out.
- * Owns every state change; knows no page, no socket and no clock (the time is given).
+ * Owns every state change, with reply_state.js; knows no page, no socket and no clock (the time is
+ * given).
  * States are never changed in place, so a view may compare them.
  */
 
-import { countCodePoints, dropCodePoints } from "./protocol.js";
+import { countCodePoints } from "./protocol.js";
+import { withPart } from "./reply_blocks.js";
+import { newReply, reduceReply } from "./reply_state.js";
 
 /**
  * @typedef {import("./protocol.js").Frame} Frame
  * @typedef {"waiting" | "sent" | "accepted" | "refused"} QuestionStatus
  * @typedef {{id: string, conversation: string | null, text: string, images: string[],
  *   edits?: string | null, options?: import("./protocol.js").Options, status: QuestionStatus, error: string, message: string | null, reply: string | null}} Question
- * @typedef {{id: string, imageCount: number, isOpen: boolean, stage: string, position: number | null,
- *   done: number | null, total: number | null, etaS: number | null, isResumed: boolean,
- *   text: string, length: number, hasGap: boolean, html: string | null, finishReason: string,
- *   usage: Record<string, number>, timings: Record<string, number>, model: string, isDemo: boolean,
- *   error: string, rate: number | null, decodeStart: {at: number, done: number} | null}} Reply
+ * @typedef {import("./reply_state.js").Reply} Reply
  * @typedef {{conversation: string | null, title: string, isDeleted: boolean, info: Frame | null,
  *   questions: Record<string, Question>, replies: Record<string, Reply>,
  *   unseen: {message: string, reply: string} | null, continuing: string | null}} State
@@ -61,6 +60,19 @@ export function addReply(state, id, { text = "", isOpen = true, imageCount = 0 }
   const reply = { ...newReply(id), text, length: countCodePoints(text), isOpen, imageCount };
   const unseen = state.unseen?.reply === id ? null : state.unseen;
   return { ...state, unseen, replies: { ...state.replies, [id]: reply } };
+}
+
+/**
+ * Add complete blocks of a reply, rendered; what does not fit changes nothing.
+ * @param {State} state
+ * @param {string} id
+ * @param {import("./reply_blocks.js").Part} part
+ * @returns {State}
+ */
+export function addPart(state, id, part) {
+  const reply = state.replies[id];
+  const next = reply?.isOpen ? withPart(reply, part) : reply;
+  return next === reply ? state : withReply(state, next);
 }
 
 /**
@@ -157,70 +169,9 @@ export function reduce(state, frame, now) {
 
 /** @param {State} state @param {Frame} frame @param {number} now @returns {State} */
 function applyToReply(state, frame, now) {
-  const reply = state.replies[frame.reply];
-  // Frames of replies that are not shown here; and nothing follows an end.
-  if (!reply || !reply.isOpen) return state;
-  const apply = { status: applyStatus, partial: applyPartial, final: applyFinal }[frame.type];
-  const next = apply ? apply(reply, frame, now) : reply;
+  const reply = state.replies[frame.reply]; // none, where it is not shown here
+  const next = reply && reduceReply(reply, frame, now);
   return next === reply ? state : withReply(state, next);
-}
-
-/** @param {Reply} reply @param {Frame} frame @param {number} now @returns {Reply} */
-function applyStatus(reply, frame, now) {
-  const done = frame.done ?? null;
-  const isDecoding = frame.stage === "decode" && done !== null;
-  const decodeStart = isDecoding ? (reply.decodeStart ?? { at: now, done }) : null;
-  return {
-    ...reply,
-    stage: frame.stage,
-    position: frame.position ?? null,
-    done,
-    total: frame.total ?? null,
-    etaS: frame.eta_s ?? null,
-    isResumed: frame.resumed === true,
-    decodeStart,
-    rate: isDecoding && decodeStart ? rateSince(decodeStart, done, now) : reply.rate,
-  };
-}
-
-/** @param {{at: number, done: number}} start @param {number} done @param {number} now */
-function rateSince(start, done, now) {
-  const seconds = (now - start.at) / 1000;
-  return seconds >= 0.5 && done > start.done ? (done - start.done) / seconds : null;
-}
-
-/** @param {Reply} reply @param {Frame} frame @returns {Reply} */
-function applyPartial(reply, frame) {
-  const { offset, content } = frame;
-  // Frames before this one were lost: nothing is shown until `resume` has brought them.
-  if (offset > reply.length) return reply.hasGap ? reply : { ...reply, hasGap: true };
-  const added = dropCodePoints(content, reply.length - offset);
-  const stage = reply.stage === "decode" ? reply.stage : "decode";
-  if (!added) return reply.hasGap ? { ...reply, hasGap: false } : reply;
-  return {
-    ...reply,
-    stage,
-    text: reply.text + added,
-    length: reply.length + countCodePoints(added),
-    hasGap: false,
-  };
-}
-
-/** @param {Reply} reply @param {Frame} frame @returns {Reply} */
-function applyFinal(reply, frame) {
-  return {
-    ...reply,
-    isOpen: false,
-    hasGap: false,
-    text: frame.content,
-    length: countCodePoints(frame.content),
-    html: frame.html,
-    finishReason: frame.finish_reason,
-    usage: frame.usage ?? {},
-    timings: frame.timings ?? {},
-    model: frame.model ?? "",
-    isDemo: frame.demo === true,
-  };
 }
 
 /** @param {State} state @param {Frame} frame @returns {State} */
@@ -285,31 +236,4 @@ function withQuestion(state, question) {
 /** @param {State} state @param {Reply} reply @returns {State} */
 function withReply(state, reply) {
   return { ...state, replies: { ...state.replies, [reply.id]: reply } };
-}
-
-/** @param {string} id @returns {Reply} */
-function newReply(id) {
-  return {
-    id,
-    imageCount: 0,
-    isOpen: true,
-    stage: "",
-    position: null,
-    done: null,
-    total: null,
-    etaS: null,
-    isResumed: false,
-    text: "",
-    length: 0,
-    hasGap: false,
-    html: null,
-    finishReason: "",
-    usage: {},
-    timings: {},
-    model: "",
-    isDemo: false,
-    error: "",
-    rate: null,
-    decodeStart: null,
-  };
 }

@@ -3,6 +3,7 @@
  */
 
 import { on, onWithin } from "./dom.js";
+import { bringAllRows } from "./long_tables.js";
 import { say } from "./texts.js";
 
 /**
@@ -35,6 +36,7 @@ export function watchCopyButtons(list, toast, sourceOf) {
  * @param {(text: string) => void} toast
  */
 async function copyRich(body, toast) {
+  bringAllRows();
   const copy = /** @type {HTMLElement} */ (body.cloneNode(true));
   for (const button of copy.querySelectorAll("button")) button.remove();
   const forms = {

@@ -1,5 +1,5 @@
 /**
- * The dialog for another title. Owns its elements.
+ * The dialogs for another title and before something goes for good. Owns their elements.
  */
 
 import { find, on } from "./dom.js";
@@ -31,4 +31,9 @@ export async function askTitle(title) {
   const isConfirmed = await answer;
   const wanted = input.value.trim();
   return isConfirmed && wanted && wanted !== title ? wanted : null;
+}
+
+/** Ask before messages are deleted. @returns {Promise<boolean>} */
+export function confirmDeletion() {
+  return ask(find("delete-dialog"));
 }

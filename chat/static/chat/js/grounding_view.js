@@ -33,6 +33,7 @@ export class GroundingView {
     this.#list = list;
     this.#options = options;
     on(list, "earlier", (event) => this.drawAll(event.detail));
+    on(list, "whole", ({ target }) => this.draw(target.closest("[data-message]")));
     on(list, "pointermove", (event) => this.#pointed(event), { passive: true });
   }
 
@@ -57,6 +58,7 @@ export class GroundingView {
     const known = this.#drawn.get(answer);
     if (known && text.startsWith(known.parser.text)) {
       known.parser.feed(text.slice(known.parser.text.length));
+      known.ranges = null; // Rendered, the same text stands in other nodes.
       return known;
     }
     // The rendered text replaced the live one: the same marks at other places.

@@ -4,7 +4,7 @@
  * with their elements.
  */
 
-import { finishBody } from "./answer_view.js";
+import { finishBody } from "./answer_body.js";
 import { loadFragment } from "./api.js";
 import { find, on } from "./dom.js";
 import { elementFrom } from "./html.js";
@@ -27,6 +27,7 @@ export function watchHistory(scroller, { url, toast }) {
   async function load() {
     if (isLoading || button.hidden) return;
     isLoading = true;
+    list.dataset.long = ""; // what is out of sight costs little from here on
     try {
       place(elementFrom(await loadFragment(`${url}${button.dataset.earlier}/earlier/`)));
     } catch {

@@ -29,12 +29,21 @@ export function workerAddress() {
 }
 
 /**
+ * Make the nodes of HTML from the server.
+ * @param {string} html
+ * @returns {DocumentFragment}
+ */
+export function fragmentFrom(html) {
+  const template = document.createElement("template");
+  placeHtml(template, html);
+  return template.content;
+}
+
+/**
  * Make the first element of HTML from the server.
  * @param {string} html
  * @returns {HTMLElement}
  */
 export function elementFrom(html) {
-  const template = document.createElement("template");
-  placeHtml(template, html);
-  return /** @type {HTMLElement} */ (template.content.firstElementChild);
+  return /** @type {HTMLElement} */ (fragmentFrom(html).firstElementChild);
 }

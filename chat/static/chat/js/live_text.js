@@ -1,7 +1,7 @@
 /**
- * The text of an answer while it is written, in chunks that end at line ends: only the last one is laid
- * out anew when it grows, and a browser may leave out those out of sight. Owns what stands in the
- * answer's body until its end; joined, the chunks are the text to the letter.
+ * The open text of an answer while it is written, in chunks that end at line ends: only the last one is
+ * laid out anew when it grows, and a browser may leave out those out of sight. Owns what stands in the
+ * open text's element; joined, the chunks are the text to the letter.
  */
 
 export const CHUNK_CHARS = 1000;
@@ -24,6 +24,26 @@ export function growText(body, text) {
   } else {
     body.replaceChildren();
     addChunks(body, cut("", text));
+  }
+}
+
+/**
+ * Take away what stands before the text, its end: what was rendered meanwhile. A selection in what is
+ * left survives.
+ * @param {Element} body
+ * @param {string} text
+ */
+export function dropText(body, text) {
+  const shown = body.textContent ?? "";
+  if (!shown.endsWith(text)) return;
+  let surplus = shown.length - text.length;
+  while (surplus > 0 && body.firstChild) {
+    const first = body.firstChild;
+    const inner = first.firstChild ?? first;
+    const size = inner.nodeValue?.length ?? 0;
+    if (size > surplus && inner instanceof Text) inner.deleteData(0, surplus);
+    else first.remove();
+    surplus -= size;
   }
 }
 

@@ -9,10 +9,12 @@ import { watchDrawer } from "./drawer.js";
 import { cookie, find, on, readData } from "./dom.js";
 import { watchFeedback } from "./feedback.js";
 import { watchHistory } from "./history.js";
+import { watchKeyboard } from "./keyboard.js";
 import { PageChooser } from "./page_chooser.js";
 import { closeWhenChosen } from "./page_head.js";
 import { RunBar } from "./run_bar.js";
 import { watchShortcuts } from "./shortcuts.js";
+import { watchSignOut } from "./sign_out.js";
 import { setTexts } from "./texts.js";
 import { watchTheme } from "./theme.js";
 import { toast } from "./toasts.js";
@@ -22,6 +24,8 @@ const csrfToken = () => cookie(page.csrf_cookie);
 setTexts(page.texts, document.documentElement.lang);
 watchTheme(document.body);
 watchDrawer();
+watchKeyboard();
+watchSignOut();
 closeWhenChosen(find("export-list"));
 watchFeedback(find("messages"), {
   url: (reply) => `${page.urls.replies}${reply}/feedback/`,

@@ -7,7 +7,7 @@ import { find, onWithin } from "./dom.js";
 /**
  * @typedef {{sendAgain(question: string): void, takeBack(question: string): void,
  *   regenerate(reply: string): void, goOn(reply: string): void,
- *   vary(reply: string, penalty: string): void, show(message: string): void,
+ *   vary(reply: string, penalty: string): void,
  *   edit(question: {id: string, text: string, images: string[]}): void}} Actions
  */
 
@@ -22,7 +22,6 @@ export function watchMessageActions(list, actions) {
     actions.vary(message, penalty ?? "");
   });
   onWithin(list, "click", "edit", (button) => actions.edit(questionOf(messageOf(button))));
-  onWithin(list, "click", "sibling", (button) => actions.show(button.dataset.sibling));
 }
 
 /** @param {any} element @returns {{id: string, text: string, images: string[]}} */

@@ -1,9 +1,10 @@
 /**
  * Puts questions and answers into the transcript. Owns the messages' elements; reads the state
- * and never changes it. What stands in an answer is answer_view's.
+ * and never changes it. What stands in an answer is answer_view's and answer_body's.
  */
 
-import { drawEnd, drawLive, finishBody } from "./answer_view.js";
+import { finishBody } from "./answer_body.js";
+import { drawEnd, drawLive } from "./answer_view.js";
 import { cloneTemplate, find, setText } from "./dom.js";
 import { say } from "./texts.js";
 
@@ -17,12 +18,13 @@ export class MessageView {
   #imagesUrl;
   /** @type {Map<string, Reply>} */
   #drawn = new Map();
+  #isFocusDue = false;
 
   /** @param {Element} list @param {string} imagesUrl */
   constructor(list, imagesUrl) {
     this.#list = list;
     this.#imagesUrl = imagesUrl;
-    for (const body of list.querySelectorAll("[data-body]")) finishBody(body);
+    finish(list);
   }
 
   /** The element of a message or of a question not accepted yet. @param {string} id @returns {any} */
@@ -37,8 +39,16 @@ export class MessageView {
 
   /** Add a message that the server drew. @param {HTMLElement} element */
   append(element) {
-    for (const body of element.querySelectorAll("[data-body]")) finishBody(body);
-    this.#list.append(element);
+    finish(element);
+    this.#place(element);
+  }
+
+  /** Show a message as the server drew it anew. @param {Element} known @param {HTMLElement} element */
+  replace(known, element) {
+    const hadFocus = known.contains(document.activeElement);
+    finish(element);
+    known.replaceWith(element);
+    if (hadFocus) focusMessage(element);
   }
 
   /**
@@ -49,8 +59,16 @@ export class MessageView {
   makeLast(id) {
     const last = id === undefined ? null : this.elementOf(id);
     if (id !== undefined && !last) return false;
+    const hadFocus = this.#list.contains(document.activeElement);
     while (this.last && this.last !== last) this.last.remove();
+    // The pressed button went with its answer: the keys go on from the one in its place.
+    this.#isFocusDue = hadFocus && !this.#list.contains(document.activeElement);
     return true;
+  }
+
+  /** While an answer is written, what stands before it is not changed. @param {boolean} isAnswering */
+  showAnswering(isAnswering) {
+    this.#list.toggleAttribute("data-answering", isAnswering);
   }
 
   /** Show a question with where it stands. @param {Question} question */
@@ -129,9 +147,27 @@ export class MessageView {
     element.dataset.message = id;
     element.dataset.state = "running";
     element.setAttribute("aria-busy", "true");
-    this.#list.append(element);
+    this.#place(element);
     return element;
   }
+
+  /** @param {HTMLElement} element */
+  #place(element) {
+    this.#list.append(element);
+    if (this.#isFocusDue) focusMessage(element);
+    this.#isFocusDue = false;
+  }
+}
+
+/** Let the keys go on from a message. @param {HTMLElement} element */
+function focusMessage(element) {
+  element.tabIndex = -1;
+  element.focus({ preventScroll: true });
+}
+
+/** @param {Element} drawn what the server drew: one message or all of them */
+function finish(drawn) {
+  for (const body of drawn.querySelectorAll("[data-body]")) finishBody(body);
 }
 
 /** @param {Question} question @returns {string} */

@@ -1,6 +1,7 @@
 /**
- * Questions that the server has not accepted yet, and drafts: both outlive the page.
- * Owns two keys of the storage for each person; knows no page. A storage that refuses (full,
+ * Questions that the server has not accepted yet, drafts, and the options chosen for a conversation
+ * that is still to begin: all outlive the page.
+ * Owns three keys of the storage for each person; knows no page. A storage that refuses (full,
  * forbidden) costs the survival of a reload and nothing else.
  */
 
@@ -15,8 +16,16 @@ export function openStorage() {
   }
 }
 
+/** Forget all of it, whoever's: who signs out may leave a computer that others use. @param {Storage | null} storage */
+export function forgetUnsent(storage) {
+  const kept = Object.keys(storage ?? {}).filter((key) => KEYS.some((start) => key.startsWith(start)));
+  for (const key of kept) storage?.removeItem(key);
+}
+
 const KEPT_TURNS = 20;
 const KEPT_DRAFTS = 50;
+const [OUTBOX, DRAFTS, OPTIONS] = ["vl.outbox.", "vl.drafts.", "vl.options."];
+const KEYS = [OUTBOX, DRAFTS, OPTIONS];
 
 class StoredValue {
   #storage;
@@ -59,7 +68,7 @@ export class Outbox {
    * @param {string | number} user whose questions these are: another person's are never sent
    */
   constructor(storage, user) {
-    this.#stored = new StoredValue(storage, `vl.outbox.${user}`, []);
+    this.#stored = new StoredValue(storage, `${OUTBOX}${user}`, []);
   }
 
   /** @returns {Turn[]} oldest first */
@@ -82,14 +91,17 @@ export class Outbox {
   }
 }
 
-/** @typedef {{text: string, images: string[]}} Draft */
+/**
+ * @typedef {{text: string, images: string[], names?: Record<string, string>}} Draft `names` are what
+ *   its pictures are called, by their ids
+ */
 
 export class Drafts {
   #stored;
 
   /** @param {Storage | null} storage @param {string | number} user */
   constructor(storage, user) {
-    this.#stored = new StoredValue(storage, `vl.drafts.${user}`, {});
+    this.#stored = new StoredValue(storage, `${DRAFTS}${user}`, {});
   }
 
   /**
@@ -106,5 +118,25 @@ export class Drafts {
     const isEmpty = !draft.text && draft.images.length === 0;
     const drafts = isEmpty ? others : { ...others, [conversation ?? "new"]: draft };
     this.#stored.write(Object.fromEntries(Object.entries(drafts).slice(-KEPT_DRAFTS)));
+  }
+}
+
+export class ComingOptions {
+  #stored;
+
+  /** @param {Storage | null} storage @param {string | number} user */
+  constructor(storage, user) {
+    this.#stored = new StoredValue(storage, `${OPTIONS}${user}`, null);
+  }
+
+  /** @returns {import("./protocol.js").Options | null} null where nothing was chosen */
+  read() {
+    const options = this.#stored.read();
+    return options instanceof Object && !Array.isArray(options) ? options : null;
+  }
+
+  /** @param {import("./protocol.js").Options | null} options */
+  write(options) {
+    this.#stored.write(options);
   }
 }

@@ -23,8 +23,10 @@ export class Follower {
     // Opened by the hit of a search: it is read from there.
     /** @type {HTMLElement | null} */
     const sought = content.querySelector("[data-sought]");
-    this.#isFollowing = !sought;
-    sought?.scrollIntoView({ block: "center" });
+    // Before the first frame transcript_boot.js has not moved it; after it the reader may have.
+    const isMoved = scroller.scrollTop > 0;
+    this.#isFollowing = isMoved ? this.#distance < NEAR_END_PX : !sought;
+    if (!isMoved) sought?.scrollIntoView({ block: "center" });
     const observer = new ResizeObserver(() => this.#grew());
     observer.observe(content);
     observer.observe(scroller);

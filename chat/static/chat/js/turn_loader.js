@@ -1,21 +1,21 @@
 /**
- * Brings a turn that another tab started into this one: its messages as the server draws them.
- * Owns the requests under way.
+ * Loads what the server draws of a turn: the messages of one that another tab started, and complete
+ * blocks of an answer. Owns the requests under way.
  */
 
-import { loadFragment } from "./api.js";
+import { load, loadFragment } from "./api.js";
 import { find } from "./dom.js";
 import { elementFrom } from "./html.js";
 
 export class TurnLoader {
-  #home;
+  #urls;
   #view;
   /** @type {Set<string>} */
   #loading = new Set();
 
-  /** @param {string} home @param {import("./message_view.js").MessageView} view */
-  constructor(home, view) {
-    this.#home = home;
+  /** @param {{home: string, replies: string}} urls @param {import("./message_view.js").MessageView} view */
+  constructor(urls, view) {
+    this.#urls = urls;
     this.#view = view;
   }
 
@@ -43,14 +43,26 @@ export class TurnLoader {
     }
   }
 
+  /**
+   * Load the complete blocks of a part of a reply, rendered.
+   * @param {string} reply
+   * @param {number} offset where the part begins, in code points
+   * @param {number} until up to where the reply is known here
+   * @returns {Promise<import("./reply_blocks.js").Part>}
+   */
+  loadPart(reply, offset, until) {
+    return load(`${this.#urls.replies}${reply}/blocks/?offset=${offset}&until=${until}`);
+  }
+
   /** @param {string} conversation @param {string} message @returns {Promise<any>} */
   async #show(conversation, message) {
     const known = this.#view.elementOf(message);
     if (known && !hasEnded(known)) return known;
-    const url = `${this.#home}c/${conversation}/messages/${message}/`;
+    const url = `${this.#urls.home}c/${conversation}/messages/${message}/`;
     const element = elementFrom(await loadFragment(url));
     if (known) {
-      known.replaceWith(element); // It is gone on with.
+      if (isSame(known, element)) return known;
+      this.#view.replace(known, element); // It is gone on with.
       return element;
     }
     const parent = element.dataset.parent || undefined;
@@ -59,6 +71,15 @@ export class TurnLoader {
     this.#view.append(element);
     return element;
   }
+}
+
+/**
+ * Whether two elements of one answer show the same: what somebody opened or chose in it then stays.
+ * @param {HTMLElement} known
+ * @param {HTMLElement} loaded
+ */
+function isSame({ dataset: known }, { dataset: loaded }) {
+  return known.state === loaded.state && known.chars === loaded.chars;
 }
 
 /** @param {HTMLElement} element @returns {boolean} whether it is an answer that has ended */

@@ -61,6 +61,19 @@ export function offerUndo(offer, undo, shownMs = OFFERED_MS) {
   withdraw = end;
 }
 
+/**
+ * Offer to bring a conversation back, on the next page alone: this one is about to be left.
+ * @param {{text: string, conversation: string}} offer
+ */
+export function offerOnNextPage(offer) {
+  remember({ ...offer, until: Date.now() + OFFERED_MS });
+}
+
+/** It was not deleted after all. */
+export function withdrawFromNextPage() {
+  remember(null);
+}
+
 /** The page changed since the offer: it stands here too. @param {(conversation: string) => unknown} undo */
 export function restoreOffer(undo) {
   const offer = recall();

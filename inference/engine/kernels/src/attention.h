@@ -48,10 +48,10 @@ class QueryBlock {
     int32_t* limits_;
 };
 
-// Turns up to 16 keys (rows of `stride` cells) into a tile; columns behind `count` become 0.
-template <class Cell>
+// Turns up to kColumns keys (rows of `stride` cells) into a tile; columns behind `count` become 0.
+template <int kColumns = kTileKeys, class Cell>
 void make_tile(const Cell* keys, int64_t count, int64_t stride, int64_t width, float* tile) {
-    for (int64_t column = 0; column < kTileKeys; column += simd::kLanes) {
+    for (int64_t column = 0; column < kColumns; column += simd::kLanes) {
         for (int64_t d = 0; d < width; d += simd::kLanes) {
             simd::Floats square[simd::kLanes];
             for (int i = 0; i < simd::kLanes; ++i) {
@@ -60,7 +60,7 @@ void make_tile(const Cell* keys, int64_t count, int64_t stride, int64_t width, f
             }
             simd::transpose(square);
             for (int i = 0; i < simd::kLanes; ++i) {
-                simd::store(tile + (d + i) * kTileKeys + column, square[i]);
+                simd::store(tile + (d + i) * kColumns + column, square[i]);
             }
         }
     }

@@ -9,10 +9,12 @@ namespace product {
 using Element = int16_t;
 using simd::Shorts;
 
+constexpr bool kHasRests = false;
 constexpr float kLargest = 32767;  // 32 * 127 * 32767 < 2^31
 
 // Quantises a row's 32 numbers; `offset` is what was added to the weights that they will meet.
-inline bool quantise(const float* x, int offset, const Place<Element>& out, const Place<Element>&) {
+template <class TakeRest>
+inline void quantise(const float* x, int offset, const Place<Element>& out, const TakeRest&) {
     constexpr int kParts = kGroup / simd::kLanes;
     simd::Floats values[kParts], peak = simd::zeros();
     for (int i = 0; i < kParts; ++i) {
@@ -30,7 +32,6 @@ inline bool quantise(const float* x, int offset, const Place<Element>& out, cons
     }
     *out.offsets = -offset * simd::sum(total);
     *out.scales = largest / kLargest;
-    return false;
 }
 
 // sums of a tile += 16 pairs of inputs; `weights(pair, v)` gives a vector of them.

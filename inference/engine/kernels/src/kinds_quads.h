@@ -2,7 +2,8 @@
 //
 // A row's group of inputs shares a scale, so an outlier costs precision in its own group only. Where it
 // would cost much, what rounding left over is quantised too, 254 times as fine, and multiplied after
-// the chunk for that row and group alone. That is decided by the group itself, so a row's result does
+// the chunk, in tiles of whichever rows have a rest in the same group: behind SwiGLU one group in
+// seven has. That is decided by the group itself, so a row's result does
 // not depend on the rows beside it.
 #pragma once
 
@@ -10,6 +11,7 @@ namespace product {
 
 using Element = int8_t;
 
+constexpr bool kHasRests = true;
 constexpr float kLargest = 127;
 constexpr float kRestSteps = 254;  // of a rest in one step of the number
 // The largest square of a group over the mean square, from which on a rest is kept. Of 32 normally
@@ -26,9 +28,10 @@ inline int32_t put_whole(const simd::Floats (&x)[2], float factor, int8_t* out) 
 }
 
 // Quantises a row's 32 numbers; `offset` is what was added to the weights that they will meet.
-// Returns whether there is a rest; where there is none, its scale is 0 and nothing else is written.
-inline bool quantise(const float* x, int offset, const Place<Element>& out,
-                     const Place<Element>& rest) {
+// Where there is a rest, `take_rest` says where it goes.
+template <class TakeRest>
+inline void quantise(const float* x, int offset, const Place<Element>& out,
+                     const TakeRest& take_rest) {
     simd::Floats values[2] = {simd::load(x), simd::load(x + simd::kLanes)};
     const float largest =
         simd::peak_magnitude(simd::larger_magnitude(values[0], simd::larger_magnitude(
@@ -38,17 +41,14 @@ inline bool quantise(const float* x, int offset, const Place<Element>& out,
     *out.scales = scale;
     const simd::Floats squares =
         simd::fma(values[0], values[0], simd::mul(values[1], values[1]));
-    if (largest * largest * kGroup <= kCrest * simd::sum(squares)) {
-        *rest.scales = 0;
-        return false;
-    }
+    if (largest * largest * kGroup <= kCrest * simd::sum(squares)) return;
+    const Place<Element> rest = take_rest();
     for (auto& value : values) {
         const simd::Floats whole = simd::round(simd::mul(value, simd::broadcast(factor)));
         value = simd::fma(whole, simd::broadcast(-scale), value);
     }
     *rest.offsets = -offset * put_whole(values, factor * kRestSteps, rest.elements);
     *rest.scales = scale / kRestSteps;
-    return true;
 }
 
 // totals += a group; `weights_of(quad, v)` gives a vector of weights.

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 #include <utility>
 
 #include "forms.h"
@@ -21,8 +22,7 @@
 namespace product {
 namespace {
 
-constexpr int64_t kRowBytes = 256 * 1024;     // of activations in the second level
-constexpr int64_t kMostTiles = 16;            // in a unit: their sums lie on the stack
+constexpr int64_t kChunkGroups = 16;          // whose weights stay in the first level of the cache
 constexpr int64_t kMostBlocks = 8;            // of outputs in a unit
 constexpr int64_t kUnitsPerThread = 8;
 constexpr int64_t kFetchAhead = 4096;         // bytes
@@ -96,7 +96,7 @@ struct Plan {
     const Activations& x;
     const Epilogue& epilogue;
     float* out;
-    int64_t unit_tiles, unit_blocks, row_units;
+    int64_t unit_blocks;
 };
 
 // A block of outputs of one row: bias, GELU, added or not.
@@ -141,22 +141,55 @@ struct Block {
     float* totals;  // (rows, kBlock)
 };
 
-// totals (1, kBlock) += the rests of one row in a chunk. Row by row: they are rare, and of few rows.
-template <class Kind>
-void add_rests(const Activations& x, const uint8_t* weights, int64_t row, int64_t g,
-               int64_t groups, float* totals) {
-    using Element = typename Kind::Element;
-    const Piece rests{weights,
-                      groups,
-                      x.rest_elements<Element>(row) + g * kGroup,
-                      x.rest_scales(row) + g,
-                      x.rest_offsets(row) + g,
-                      false};
-    add_sums<1>(totals, [&](auto& sums) {
-        for (int64_t i = 0; i < groups; ++i) {
-            if (rests.scales[i] != 0) add_group<Kind, 1>(rests, i, sums);
+// Some of a unit's rests in one group, as many as a tile has rows.
+struct RestTile {
+    const uint8_t* weights;
+    const Activations::Rests& rests;
+    int64_t first;
+    float* totals;  // (rows of the unit, kBlock)
+    int64_t first_row;
+};
+
+template <class Kind, int kRows>
+void add_rest_tile(const RestTile& tile) {
+    const Activations::Rests& rests = tile.rests;
+    const auto* x = static_cast<const Element*>(rests.elements) + tile.first * kGroup;
+    Floats sums[kRows][kVectors];
+    for (auto& row : sums) {
+        for (auto& sum : row) sum = simd::zeros();
+    }
+    Kind::template add_group<kRows>(tile.weights, x, rests.scales + tile.first,
+                                    rests.offsets + tile.first, sums);
+    for (int r = 0; r < kRows; ++r) {
+        float* totals = tile.totals + (rests.rows[tile.first + r] - tile.first_row) * kBlock;
+        for (int v = 0; v < kVectors; ++v) {
+            float* at = totals + v * simd::kLanes;
+            simd::store(at, simd::add(simd::load(at), sums[r][v]));
         }
-    });
+    }
+}
+
+using AddRestTile = void (*)(const RestTile&);
+
+template <class Kind, int... kRows>
+AddRestTile choose_rests(int64_t rows, std::integer_sequence<int, kRows...>) {
+    constexpr AddRestTile kChoices[] = {add_rest_tile<Kind, kRows + 1>...};
+    return kChoices[rows - 1];
+}
+
+// totals += the rests of a unit in one chunk; each row's in the order of its groups.
+template <class Kind>
+void add_rests(const Activations& x, const Block& block, int64_t first_group, int64_t groups) {
+    const int64_t unit = block.first_tile / x.unit_tiles();
+    for (int64_t i = 0; i < groups; ++i) {
+        const Activations::Rests rests = x.rests(unit, first_group + i);
+        for (int64_t first = 0; first < rests.count; first += kTileRows) {
+            const int64_t rows = std::min<int64_t>(kTileRows, rests.count - first);
+            choose_rests<Kind>(rows, std::make_integer_sequence<int, kTileRows>())(
+                {block.weights + i * Kind::kGroupBytes, rests, first, block.totals,
+                 x.unit_start(unit)});
+        }
+    }
 }
 
 // totals += all tiles times one chunk of inputs, which begins with group `g` of the rows.
@@ -173,11 +206,8 @@ void add_chunk(const Activations& x, const Block& block, int64_t g, int64_t grou
                           tile == block.first_tile};
         choose<Kind>(rows)(piece, block.totals + (x.tile_start(tile) - first_row) * kBlock);
     }
-    for (int64_t row = first_row; row < x.tile_start(block.last_tile); ++row) {
-        if (x.has_rest(row, g)) {
-            add_rests<Kind>(x, block.weights, row, g, groups,
-                            block.totals + (row - first_row) * kBlock);
-        }
+    if constexpr (kHasRests && std::is_same_v<typename Kind::Element, Element>) {
+        add_rests<Kind>(x, block, g, groups);
     }
 }
 
@@ -220,10 +250,11 @@ template <class Kind>
 void multiply_all(const Plan& plan) {
     const int64_t blocks = forms::blocks(plan.matrix.outputs);
     const int64_t block_units = (blocks + plan.unit_blocks - 1) / plan.unit_blocks;
-    threads::for_each(block_units * plan.row_units, [&](int64_t unit, int) {
-        const int64_t first_tile = unit % plan.row_units * plan.unit_tiles;
-        const int64_t last_tile = std::min(first_tile + plan.unit_tiles, plan.x.tiles());
-        const int64_t first = unit / plan.row_units * plan.unit_blocks;
+    const int64_t row_units = plan.x.units();
+    threads::for_each(block_units * row_units, [&](int64_t unit, int) {
+        const int64_t first_tile = unit % row_units * plan.x.unit_tiles();
+        const int64_t last_tile = std::min(first_tile + plan.x.unit_tiles(), plan.x.tiles());
+        const int64_t first = unit / row_units * plan.unit_blocks;
         const int64_t last = std::min(first + plan.unit_blocks, blocks);
         for (int64_t block = first; block < last; ++block) {
             multiply_block<Kind>(plan, block, first_tile, last_tile);
@@ -232,15 +263,9 @@ void multiply_all(const Plan& plan) {
 }
 
 Plan make_plan(const VlMatrix& matrix, const Activations& x, const Epilogue& epilogue, float* out) {
-    const int64_t element =
-        forms::is_quantised(matrix.form) ? sizeof(Element) : sizeof(float);
-    const int64_t tile_bytes = kTileRows * matrix.inputs * element;
-    const int64_t tiles = std::clamp<int64_t>(kRowBytes / tile_bytes, 1, kMostTiles);
-    const int64_t row_units = (x.tiles() + tiles - 1) / tiles;
     const int64_t shares = threads::count() * kUnitsPerThread;
-    const int64_t blocks = forms::blocks(matrix.outputs) * row_units / shares;
-    return Plan{matrix, x, epilogue, out, tiles, std::clamp<int64_t>(blocks, 1, kMostBlocks),
-                row_units};
+    const int64_t blocks = forms::blocks(matrix.outputs) * x.units() / shares;
+    return Plan{matrix, x, epilogue, out, std::clamp<int64_t>(blocks, 1, kMostBlocks)};
 }
 
 }  // namespace

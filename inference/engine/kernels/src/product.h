@@ -5,16 +5,19 @@
 // kinds_quads.h). A row's result does not depend on the other rows, nor on threads.
 #pragma once
 
+#include <algorithm>
+#include <atomic>
 #include <cstdint>
 
 #include "abi.h"
+#include "kinds.h"
 #include "memory.h"
 
 namespace product {
 
 // Rows are multiplied in tiles of up to kTileRows, as equal as can be.
 constexpr int kTileRows = 6;
-constexpr int64_t kChunkGroups = 16;  // inputs whose weights stay in the first level of the cache
+constexpr int64_t kMostTiles = 16;  // in a unit: their sums lie on the stack
 
 // M rows of K activations, ready to be multiplied with a matrix of one kind of form.
 class Activations {
@@ -38,17 +41,21 @@ class Activations {
         return numbers_.offsets + tile_start(tile) * groups_;
     }
 
-    // What quantising left over of a row, group by group; nothing where the scale is 0. Only chunks
-    // of kChunkGroups groups that has_rest marks are defined.
-    bool has_rest(int64_t row, int64_t first_group) const {
-        return is_quantised_ && rest_marks_[first_group / kChunkGroups * rows_ + row] != 0;
-    }
-    template <class Element>
-    const Element* rest_elements(int64_t row) const {
-        return static_cast<const Element*>(rests_.elements) + row * inputs_;
-    }
-    const float* rest_scales(int64_t row) const { return rests_.scales + row * groups_; }
-    const int32_t* rest_offsets(int64_t row) const { return rests_.offsets + row * groups_; }
+    // Rows are multiplied in units of so many tiles: what lies in the second level of the cache.
+    int64_t unit_tiles() const { return unit_tiles_; }
+    int64_t units() const { return (tiles_ + unit_tiles_ - 1) / unit_tiles_; }
+    int64_t unit_start(int64_t unit) const { return tile_start(std::min(unit * unit_tiles_, tiles_)); }
+
+    // What quantising left over of some groups of some rows: those of a unit in group `g` lie
+    // together, in any order.
+    struct Rests {
+        const void* elements;
+        const float* scales;
+        const int32_t* offsets;
+        const int32_t* rows;
+        int64_t count;
+    };
+    Rests rests(int64_t unit, int64_t g) const;
 
   private:
     struct Part {
@@ -58,14 +65,28 @@ class Activations {
         int32_t* offsets = nullptr;
 
         void reshape(int64_t bytes, int64_t groups);
+        // Of the group of a row that is at `index`.
+        Place<Element> place(int64_t index) const {
+            return {static_cast<Element*>(elements) + index * kGroup, scales + index,
+                    offsets + index};
+        }
     };
 
     int64_t rows_ = 0, inputs_ = 0, groups_ = 0, tiles_ = 0, short_rows_ = 0, longer_ = 0;
+    int64_t unit_tiles_ = 1;
     int weight_offset_ = 0;
     bool is_quantised_ = false;
     Part numbers_, rests_;
-    memory::Buffer mark_buffer_;
-    uint8_t* rest_marks_ = nullptr;  // (chunks, rows)
+    // Where the rests of a unit in group `g` begin: there is room for one of each row.
+    int64_t rest_start(int64_t unit, int64_t g) const {
+        const int64_t first = unit_start(unit);
+        return first * groups_ + g * (unit_start(unit + 1) - first);
+    }
+    Place<Element> take_rest(int64_t row, int64_t unit, int64_t g);
+
+    memory::Buffer row_buffer_, count_buffer_;
+    int32_t* rest_rows_ = nullptr;
+    std::atomic<int32_t>* rest_counts_ = nullptr;  // (units, groups)
 };
 
 // What happens to the sums: + bias (N), GELU (tanh), added to what `out` holds or written over it.

@@ -59,6 +59,11 @@ inline Floats scale_by_power(Floats x, Floats n) {
     return mul(x, _mm256_castsi256_ps(_mm256_slli_epi32(biased, 23)));
 }
 
+// Whether any lane of a is above that of b, or either is a NaN.
+inline bool is_any_above(Floats a, Floats b) {
+    return _mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_NLE_UQ)) != 0;
+}
+
 inline float sum(Floats x) {
     __m128 half = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
     half = _mm_add_ps(half, _mm_movehl_ps(half, half));
@@ -116,6 +121,10 @@ inline Shorts broadcast_pair(const int16_t* p) {
     int32_t pair;
     __builtin_memcpy(&pair, p, sizeof pair);
     return _mm256_set1_epi32(pair);
+}
+// In each int32 lane: low, then high, of which only the lower 16 bits count.
+inline Shorts join_pairs(Ints low, Ints high) {
+    return _mm256_blend_epi16(low, _mm256_slli_epi32(high, 16), 0xaa);
 }
 // Nibble 0..3 of each 16-bit lane, as 0..15.
 template <int kNibble>

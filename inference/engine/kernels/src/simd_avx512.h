@@ -9,6 +9,7 @@ constexpr int kLanes = 16;
 constexpr bool kHasQuads = true;
 using Floats = __m512;
 using Ints = __m512i;
+using Shorts = __m512i;
 
 // Whether this processor has the instructions; safe to call on any.
 inline bool is_supported() {
@@ -55,6 +56,11 @@ inline Floats keep_from(Floats x, Floats test, float limit) {
 // x * 2^n for whole n in -126..127.
 inline Floats scale_by_power(Floats x, Floats n) { return _mm512_scalef_ps(x, n); }
 
+// Whether any lane of a is above that of b, or either is a NaN.
+inline bool is_any_above(Floats a, Floats b) {
+    return _mm512_cmp_ps_mask(a, b, _CMP_NLE_UQ) != 0;
+}
+
 inline float sum(Floats x) { return _mm512_reduce_add_ps(x); }
 inline float peak(Floats x) { return _mm512_reduce_max_ps(x); }
 
@@ -82,6 +88,30 @@ inline Floats to_floats(Ints x) { return _mm512_cvtepi32_ps(x); }
 inline Ints add(Ints a, Ints b) { return _mm512_add_epi32(a, b); }
 inline int32_t sum(Ints x) { return _mm512_reduce_add_epi32(x); }
 
+// 2 * kLanes int16 from two vectors of int32, saturated, in order.
+inline void store_shorts(int16_t* p, Ints low, Ints high) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtsepi32_epi16(low));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + kLanes), _mm512_cvtsepi32_epi16(high));
+}
+inline Shorts load_shorts(const void* p) { return load_ints(p); }
+inline void store_shorts(int16_t* p, Shorts x) { store_ints(p, x); }
+inline Shorts broadcast_pair(const int16_t* p) {
+    int32_t pair;
+    __builtin_memcpy(&pair, p, sizeof pair);
+    return _mm512_set1_epi32(pair);
+}
+// In each int32 lane: low, then high, of which only the lower 16 bits count.
+inline Shorts join_pairs(Ints low, Ints high) {
+    return _mm512_mask_blend_epi16(0xaaaaaaaa, low, _mm512_slli_epi32(high, 16));
+}
+// In each int32 lane: sum + a0 * b0 + a1 * b1 over the lane's two int16 of a and of b.
+// The empty statement keeps the order of the sums, see add_pairs of AVX2.
+inline Ints add_pairs(Ints sum, Shorts a, Shorts b) {
+    Ints next = _mm512_dpwssd_epi32(sum, a, b);
+    asm("" : "+v"(next));
+    return next;
+}
+
 // kLanes int8 from a vector of int32, saturated.
 inline void store_bytes(int8_t* p, Ints x) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtsepi32_epi8(x));
@@ -98,7 +128,7 @@ inline Ints nibble_of_bytes(Ints x) {
     return _mm512_and_si512(kNibble == 0 ? x : _mm512_srli_epi16(x, 4), _mm512_set1_epi8(15));
 }
 // In each int32 lane: sum + the products of the lane's four uint8 of a and int8 of b.
-// The empty statement keeps the order of the sums, see add_pairs.
+// The empty statement keeps the order of the sums, as in add_pairs.
 inline Ints add_quads(Ints sum, Ints a, Ints b) {
     Ints next = _mm512_dpbusd_epi32(sum, a, b);
     asm("" : "+v"(next));

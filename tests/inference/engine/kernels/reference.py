@@ -96,9 +96,11 @@ def make_text_layers(
     ]
 
 
-def make_vision_layers(kernels: Kernels, quantization: Quantization) -> list[VisionLayer]:
+def make_vision_layers(
+    kernels: Kernels, quantization: Quantization, shape: VisionShape = VISION
+) -> list[VisionLayer]:
     """Return random layers of a tower."""
-    hidden, inner = VISION.hidden, VISION.intermediate
+    hidden, inner = shape.hidden, shape.intermediate
 
     def matrix(outputs: int, inputs: int, seed: int) -> PackedMatrix:
         return kernels.pack(random(outputs, inputs, seed=seed, scale=inputs**-0.5), quantization)
@@ -118,7 +120,7 @@ def make_vision_layers(kernels: Kernels, quantization: Quantization) -> list[Vis
             fc2=matrix(hidden, inner, seed + 10),
             fc2_bias=random(hidden, seed=seed + 11, scale=0.1),
         )
-        for seed in range(0, 20 * VISION.depth, 20)
+        for seed in range(0, 20 * shape.depth, 20)
     ]
 
 
@@ -223,25 +225,26 @@ def run_vision(
     angles: Tensor,
     *,
     bounds: Tensor,
+    shape: VisionShape = VISION,
 ) -> Tensor:
     """Return `hidden` (P, H) behind all layers; `angles` (P, D)."""
     hidden = hidden.clone()
     for layer in layers:
         normed = functional.layer_norm(
-            hidden, (VISION.hidden,), layer.norm1_weight, layer.norm1_bias, 1e-6
+            hidden, (shape.hidden,), layer.norm1_weight, layer.norm1_bias, 1e-6
         )
         projected = normed @ dense(kernels, layer.qkv).T + layer.qkv_bias
-        split = projected.view(len(hidden), 3, VISION.heads, -1)
+        split = projected.view(len(hidden), 3, shape.heads, -1)
         queries, keys, values = split.unbind(1)
         queries, keys = (turn(x, angles.cos(), angles.sin()) for x in (queries, keys))
         out = torch.empty_like(queries)
         for start, end in pairwise(bounds.tolist()):
             q, k, v = (x[start:end].transpose(0, 1) for x in (queries, keys, values))
-            weights = (q @ k.mT / VISION.head_dim**0.5).softmax(-1)
+            weights = (q @ k.mT / shape.head_dim**0.5).softmax(-1)
             out[start:end] = (weights @ v).transpose(0, 1)
         hidden += out.flatten(1) @ dense(kernels, layer.proj).T + layer.proj_bias
         normed = functional.layer_norm(
-            hidden, (VISION.hidden,), layer.norm2_weight, layer.norm2_bias, 1e-6
+            hidden, (shape.hidden,), layer.norm2_weight, layer.norm2_bias, 1e-6
         )
         inner = normed @ dense(kernels, layer.fc1).T + layer.fc1_bias
         inner = functional.gelu(inner, approximate="tanh")

@@ -164,6 +164,20 @@ def test_outliers_in_activations_spoil_nothing(
     assert error(found, x @ weight.T) < 5 * bound + 5 * OUTLIER / 2**16
 
 
+@pytest.mark.parametrize("rows", [1, 5, 130])
+@pytest.mark.parametrize("quantization", EVERY)
+def test_many_groups_may_have_outliers(
+    kernels: Kernels, quantization: Quantization, rows: int
+) -> None:
+    matrix = kernels.pack(random(OUTPUTS, INPUTS, seed=0), quantization)
+    x = random(rows, INPUTS, seed=1) ** 5
+
+    found = kernels.linear(x, matrix)
+
+    expected = x.double() @ dense(kernels, matrix).double().T
+    assert error(found, expected) < product_error(kernels, quantization)
+
+
 @pytest.mark.parametrize(("quantization", "bound"), GROUPED)
 def test_outliers_in_weights_cost_only_their_group(
     kernels: Kernels, quantization: Quantization, bound: float
@@ -305,6 +319,48 @@ def test_vision_layers_equal_the_reference(
     tower.run(hidden, angles.cos(), angles.sin(), edges, 2, 3)
 
     assert error(hidden, expected) < layers_error(kernels, quantization)
+
+
+@pytest.mark.parametrize("heads", [2, 4, 8])
+def test_heads_of_the_tower_may_have_any_width(kernels: Kernels, heads: int) -> None:
+    shape = replace(VISION, depth=1, hidden=256, heads=heads)
+    layers = make_vision_layers(kernels, Quantization.INT8, shape)
+    hidden, edges = random(130, shape.hidden, seed=1), torch.tensor([0, 130], dtype=torch.int32)
+    angles = random(130, shape.head_dim // 2, seed=2, scale=3).repeat(1, 2)
+    expected = run_vision(kernels, layers, hidden, angles, bounds=edges, shape=shape)
+
+    kernels.vision_layers(shape, layers).run(hidden, angles.cos(), angles.sin(), edges, 0, 1)
+
+    assert error(hidden, expected) < layers_error(kernels, Quantization.INT8)
+
+
+@pytest.mark.parametrize("part", [0, 1, 2], ids=["queries", "keys", "values"])
+def test_outliers_in_attention_spoil_nothing(kernels: Kernels, part: int) -> None:
+    hidden, edges = random(130, VISION.hidden, seed=1), torch.tensor([0, 130], dtype=torch.int32)
+    angles = torch.zeros(130, VISION.head_dim)  # or the outlier would turn
+    layer = make_vision_layers(kernels, Quantization.INT8)[0]
+    bias, proj = layer.qkv_bias.clone(), dense(kernels, layer.proj).clone()
+    bias[part * VISION.hidden + 5] = OUTLIER
+    proj[:, 5] = 0  # what the outlier would hide is all that is left
+    layer = replace(layer, qkv_bias=bias, proj=kernels.pack(proj, Quantization.INT8))
+    expected = run_vision(kernels, [layer], hidden, angles, bounds=edges)
+
+    tower = kernels.vision_layers(VISION, [layer])
+    tower.run(hidden, angles.cos(), angles.sin(), edges, 0, 1)
+
+    assert error(hidden, expected) < 2 * layers_error(kernels, Quantization.INT8)
+
+
+def test_not_a_number_in_a_picture_leaves_the_others_alone(kernels: Kernels) -> None:
+    tower = kernels.vision_layers(VISION, make_vision_layers(kernels, Quantization.INT8))
+    hidden = random(200, VISION.hidden, seed=1)
+    hidden[110, 7] = torch.nan
+    angles, edges = torch.zeros(200, VISION.head_dim), torch.tensor([0, 100, 200]).int()
+
+    tower.run(hidden, angles.cos(), angles.sin(), edges, 0, 1)
+
+    assert hidden[:100].isfinite().all()
+    assert hidden[100:].isnan().all(dim=1).all()
 
 
 @pytest.mark.parametrize(

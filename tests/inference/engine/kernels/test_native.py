@@ -31,12 +31,13 @@ EVERY = [pytest.param(quantization, id=quantization.value) for quantization in Q
 SPANS = [Span(600, 1), Span(0, 70), Span(16, 1)]
 
 
+@pytest.mark.parametrize("power", [1, 5], ids=["normal", "full of outliers"])
 @pytest.mark.parametrize("quantization", EVERY)
 def test_row_does_not_depend_on_the_rows_beside_it(
-    native: NativeKernels, quantization: Quantization
+    native: NativeKernels, quantization: Quantization, power: int
 ) -> None:
     matrix = native.pack(random(50, 544, seed=0), quantization)
-    x = random(41, 544, seed=1)
+    x = random(141, 544, seed=1) ** power
 
     together = native.linear(x, matrix)
 
