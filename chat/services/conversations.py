@@ -11,6 +11,7 @@ from django.utils import timezone
 from chat.errors import ChatError, ErrorCode
 from chat.models import Conversation, Message, Reply
 from chat.models.conversation import TITLE_MAX_CHARS
+from chat.services.message_tree import MessageTree
 from chat.signals import conversation_changed, send_after_commit
 
 if TYPE_CHECKING:
@@ -54,29 +55,9 @@ def shown_branch(conversation: Conversation) -> list[Message]:
     return branch_to(conversation, leaf_id=conversation.leaf_id)
 
 
-def sibling_ids(conversation: Conversation) -> dict[uuid.UUID, list[uuid.UUID]]:
-    """Give each message those that hang on the same one, itself included, oldest first: 1 query."""
-    children = _children(conversation)
-    return {message_id: ids for ids in children.values() for message_id in ids}
-
-
-def from_here_on(conversation: Conversation, message: Message) -> list[uuid.UUID]:
-    """Give a message and everything that hangs on it: 1 query."""
-    children = _children(conversation)
-    found = [message.pk]
-    for each in found:  # grows while it is read
-        found += children.get(each, [])
-    return found
-
-
 def show(conversation: Conversation, message: Message) -> None:
     """Let the shown branch go through a message, to the newest end behind it: 2 queries."""
-    rows = conversation.messages.order_by("created_at", "id").values_list("parent_id", "pk")
-    newest = dict(rows)  # of several children the last one stays
-    leaf_id = message.pk
-    while leaf_id in newest:
-        leaf_id = newest[leaf_id]
-    conversation.leaf_id = leaf_id
+    conversation.leaf_id = MessageTree.of(conversation).newest_end_behind(message.pk)
     conversation.save(update_fields=["leaf"])
 
 
@@ -149,15 +130,6 @@ def set_unread(conversation: Conversation, *, is_unread: bool) -> Conversation:
 def delete(conversation: Conversation) -> None:
     """Delete the conversation for good, with its messages; a reply being written is stopped."""
     conversation.delete()  # what else must go: `services.cascade`
-
-
-def _children(conversation: Conversation) -> dict[uuid.UUID | None, list[uuid.UUID]]:
-    """Give what hangs on each message, oldest first; under None the first questions."""
-    rows = conversation.messages.order_by("created_at", "id").values_list("pk", "parent_id")
-    children: dict[uuid.UUID | None, list[uuid.UUID]] = {}
-    for message_id, parent_id in rows:
-        children.setdefault(parent_id, []).append(message_id)
-    return children
 
 
 def _save(conversation: Conversation, field: str) -> Conversation:

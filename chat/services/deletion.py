@@ -12,6 +12,7 @@ from chat import access
 from chat.errors import ChatError, ErrorCode
 from chat.models import Conversation, Message, Reply
 from chat.services import conversations
+from chat.services.message_tree import MessageTree
 from chat.signals import (
     conversation_changed,
     conversation_deleted,
@@ -73,32 +74,33 @@ def delete_message(message: Message) -> Conversation | None:
     """
     with transaction.atomic():
         conversation = Conversation.objects.select_for_update().get(pk=message.conversation_id)
-        versions = conversations.sibling_ids(conversation)
-        if message.pk not in versions:
+        tree = MessageTree.of(conversation)
+        if message.pk not in tree:
             raise ChatError(ErrorCode.MESSAGE_NOT_FOUND)
         first = message
-        if message.role == Message.Role.ASSISTANT and len(versions[message.pk]) == 1:
+        if message.role == Message.Role.ASSISTANT and len(tree.siblings_of(message.pk)) == 1:
             first = conversation.messages.get(children=message)
-        others = [each for each in versions[first.pk] if each != first.pk]
+        others = [each for each in tree.siblings_of(first.pk) if each != first.pk]
         if first.parent_id is None and not others:
             discard(conversation)
             return None
-        _delete_from(first, conversation, goes_on_at=first.parent_id or others[-1])
+        gone = tree.from_here_on(first.pk)
+        _delete(gone, conversation, goes_on_at=first.parent_id or others[-1])
     return conversation
 
 
-def _delete_from(first: Message, conversation: Conversation, *, goes_on_at: uuid.UUID) -> None:
-    gone = conversations.from_here_on(conversation, first)
+def _delete(gone: list[uuid.UUID], conversation: Conversation, *, goes_on_at: uuid.UUID) -> None:
+    first_id = gone[0]  # the others hang on it
     replies = Reply.objects.filter(message_id__in=gone)
     send_after_commit(
         message_deleted,
         conversation=conversation,
-        message_id=first.pk,
+        message_id=first_id,
         open_reply_ids=list(replies.open().values_list("pk", flat=True)),
         gone_reply_ids=list(replies.values_list("pk", flat=True)),
     )
     is_cut_off = conversation.leaf_id in gone
-    Message.objects.filter(pk=first.pk).delete()
+    Message.objects.filter(pk=first_id).delete()
     if is_cut_off:
         conversations.show(conversation, conversation.messages.get(pk=goes_on_at))
 

@@ -8,7 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from chat import access
-from chat.services import conversations
+from chat.services.message_tree import MessageTree
 from chat.views.guard import page
 from chat.views.sidebar import sidebar_page
 from chat.views.transcript import EARLIER_MESSAGES, MessageCard, stretch
@@ -22,7 +22,7 @@ def message(
     shown = access.message_for(request.user, message_id)
     if shown.conversation_id != conversation_id:
         raise Http404
-    siblings = conversations.sibling_ids(shown.conversation)[shown.pk]
+    siblings = MessageTree.of(shown.conversation).siblings_of(shown.pk)
     return render(request, "chat/_message.html", {"message": MessageCard.of(shown, siblings)})
 
 
@@ -34,8 +34,7 @@ def earlier_messages(
     known = access.message_for(request.user, message_id)
     if known.conversation_id != conversation_id:
         raise Http404
-    branch = conversations.branch_to(known.conversation, leaf_id=known.parent_id)
-    before = stretch(branch, conversations.sibling_ids(known.conversation), length=EARLIER_MESSAGES)
+    before = stretch(known.conversation, leaf_id=known.parent_id, length=EARLIER_MESSAGES)
     return render(request, "chat/_earlier.html", {"transcript": before})
 
 

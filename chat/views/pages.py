@@ -16,6 +16,7 @@ from chat.errors import ChatError
 from chat.generation.info import limits
 from chat.models import Conversation, Message
 from chat.services import conversations, document_runs
+from chat.services.message_tree import MessageTree
 from chat.views.guard import page
 from chat.views.options_form import detail_choices, number_options, options_data
 from chat.views.page_texts import example_questions, page_texts
@@ -35,11 +36,9 @@ def conversation(request: HttpRequest, conversation_id: uuid.UUID) -> HttpRespon
     shown = access.conversation_for(request.user, conversation_id)
     conversations.set_unread(shown, is_unread=False)
     sought = _sought_message(request, shown)
-    branch = conversations.shown_branch(shown)
-    if sought is not None and sought not in branch:
+    if sought is not None and sought.pk not in MessageTree.of(shown).path_to(shown.leaf_id):
         conversations.show(shown, sought)
-        branch = conversations.shown_branch(shown)
-    shown_end = stretch(branch, conversations.sibling_ids(shown), sought=sought)
+    shown_end = stretch(shown, leaf_id=shown.leaf_id, sought=sought)
     return _chat(request, conversation=shown, transcript=shown_end)
 
 

@@ -13,16 +13,17 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from chat.errors import TEXTS, ErrorCode
-from chat.models import Message, Reply
+from chat.models import Message, MessageImage, Reply
 from chat.rendering import render
+from chat.services.message_tree import MessageTree
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from django.utils.safestring import SafeString
 
-    from chat.models import Feedback, Image, RunPage
+    from chat.models import Conversation, Feedback, Image, RunPage
 
 STRETCH_MESSAGES = 24  # more than a large screen shows
 EARLIER_MESSAGES = 12  # loaded at once while somebody scrolls: few, so that it does not falter
@@ -224,29 +225,38 @@ class Stretch:
 
 
 def stretch(
-    branch: Sequence[Message],
-    siblings: Mapping[uuid.UUID, Sequence[uuid.UUID]],
+    conversation: Conversation,
     *,
+    leaf_id: uuid.UUID | None,
     sought: Message | None = None,
     length: int = STRETCH_MESSAGES,
 ) -> Stretch:
-    """Read the last messages of a branch, in order, at least from a little before the sought one.
+    """Read the last messages that lead to a leaf, at least from a little before the sought one.
 
     A long conversation costs the page no more than a short one: what stands before is loaded
-    when somebody scrolls there.
+    when somebody scrolls there. 4 queries for any length.
     """
-    start = max(0, len(branch) - length)
-    if sought in branch:
-        start = min(start, max(0, branch.index(sought) - BEFORE_SOUGHT))
-    shown, earlier = branch[start:], branch[:start]
-    return Stretch(
-        tuple(
-            MessageCard.of(message, siblings[message.pk], is_sought=message == sought)
-            for message in shown
-        ),
-        str(shown[0].pk) if earlier else "",
-        tuple(str(image.pk) for message in earlier for image in message.images_in_order()),
+    tree = MessageTree.of(conversation)
+    path = tree.path_to(leaf_id)
+    start = max(0, len(path) - length)
+    if sought is not None and sought.pk in path:
+        start = min(start, max(0, path.index(sought.pk) - BEFORE_SOUGHT))
+    messages = Message.objects.for_transcript().in_bulk(path[start:])
+    cards = tuple(
+        MessageCard.of(messages[each], tree.siblings_of(each), is_sought=messages[each] == sought)
+        for each in path[start:]
+        if each in messages  # not deleted since
     )
+    before = str(path[start]) if start > 0 else ""
+    return Stretch(cards, before, _picture_ids(conversation, path[:start]))
+
+
+def _picture_ids(conversation: Conversation, message_ids: Sequence[uuid.UUID]) -> tuple[str, ...]:
+    placed = MessageImage.objects.filter(message__conversation=conversation).order_by("position")
+    of_message: dict[uuid.UUID, list[str]] = {}
+    for message_id, image_id in placed.values_list("message_id", "image_id"):
+        of_message.setdefault(message_id, []).append(str(image_id))
+    return tuple(image_id for each in message_ids for image_id in of_message.get(each, ()))
 
 
 def blank_cards() -> dict[str, MessageCard]:

@@ -103,6 +103,11 @@ class Log:
                 assert not self._is_closed, f"“{text}” was never said:\n{self}"
                 self._changed.wait(left_s)
 
+    def count(self, text: str) -> int:
+        """Count the lines that contain the text, from the first one on."""
+        with self._changed:
+            return sum(text in line for line in self._lines)
+
     def _read(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
         with process.stdout:

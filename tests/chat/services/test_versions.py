@@ -11,6 +11,7 @@ from chat.errors import ChatError, ErrorCode
 from chat.models import Conversation, Message, Reply
 from chat.protocol import EditFrame, RegenerateFrame, TurnOptions
 from chat.services import conversations, questions
+from chat.services.message_tree import MessageTree
 from tests.chat.factories import a_picture, a_turn, end_reply
 
 if TYPE_CHECKING:
@@ -142,6 +143,6 @@ def test_an_earlier_version_is_shown_to_its_newest_end(alice: User, turn: Turn) 
     assert shown_texts(turn.conversation) == [
         "What is this?", "A circle.", "And now?", "Now a square.",
     ]  # fmt: skip
-    siblings = conversations.sibling_ids(turn.conversation)
-    assert siblings[again.reply] == siblings[turn.reply.pk] == [turn.reply.pk, again.reply]
-    assert siblings[second.message.pk] == [second.message.pk]
+    siblings_of = MessageTree.of(turn.conversation).siblings_of
+    assert siblings_of(again.reply) == siblings_of(turn.reply.pk) == [turn.reply.pk, again.reply]
+    assert siblings_of(second.message.pk) == [second.message.pk]

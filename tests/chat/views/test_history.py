@@ -11,7 +11,8 @@ from django.test import Client
 from django.urls import reverse
 
 from chat.services import conversations
-from chat.views.transcript import STRETCH_MESSAGES
+from chat.services.message_tree import MessageTree
+from chat.views.transcript import STRETCH_MESSAGES, stretch
 from tests.chat.factories import a_picture, a_turn, end_reply
 
 if TYPE_CHECKING:
@@ -76,8 +77,8 @@ def test_a_long_conversation_costs_no_more_queries_than_a_short_one(
 ) -> None:
     client = Client()
     client.force_login(alice)
-    # session, person, conversation, messages, pictures, siblings, list: count and cards
-    with django_assert_max_num_queries(9):
+    # session, person, conversation, tree, messages, pictures, those before, list: count and cards
+    with django_assert_max_num_queries(10):
         client.get(reverse("chat:conversation", args=[long.pk]))
 
 
@@ -107,6 +108,19 @@ def test_a_hit_far_up_is_in_the_page_with_all_that_follows(alice: User, long: Co
     page = get(alice, "conversation", long.pk, at=str(messages[5].pk))
 
     assert shown(page) == [str(message.pk) for message in messages[3:]]
+
+
+def test_what_is_deleted_while_the_page_is_made_is_left_out(
+    long: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    messages = branch(long)
+    tree = MessageTree.of(long)
+    messages[-2].delete()  # and its answer with it
+    monkeypatch.setattr(MessageTree, "of", lambda _: tree)
+
+    left = stretch(long, leaf_id=messages[-1].pk, length=4)
+
+    assert [card.id for card in left.messages] == [str(each.pk) for each in messages[-4:-2]]
 
 
 def test_stranger_and_nobody_get_nothing(alice: User, bob: User, long: Conversation) -> None:

@@ -11,7 +11,7 @@ import { elementFrom } from "./html.js";
 import { say } from "./texts.js";
 import { tookEarlier } from "./transcript_pictures.js";
 
-const NEAR_PX = 1500;
+const NEAR_PX = 3000; // so far away that nothing of what comes is near enough to be laid out at once
 
 /**
  * Watch the way up.
