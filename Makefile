@@ -7,10 +7,10 @@ TOOLS := $(VENV)/tools
 MANAGE := $(BIN)/python manage.py
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
 SOURCES := chat inference tests vlsite manage.py setup.py
-# Three workers on two cores, a file at a time: a third of the time is waiting for servers and browsers. In
-# the order of collection, which puts the browser's tests last. One thread of torch each: more wait for each
-# other busily, and examining the demo model took 210 s instead of 32.
-PARALLEL_PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
+# Two workers, a file at a time; a third one gains nothing on two cores. In the order of collection, which puts
+# the browser's tests last. One thread of torch each: more wait for each other busily, and examining the demo
+# model took 210 s instead of 32.
+PARALLEL_PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 # Debian's packages for many instances, by a command of each.
 STORES := redis-server postgres caddy
 # Peers, their conversions of the model and our packed weights: tens of gigabytes.
