@@ -134,6 +134,9 @@ export class CardList {
     chunk.style.blockSize = "";
     this.#joinGroups(chunk);
     this.tidy();
+    // It may be out of sight again, and the observer tells of changes alone.
+    this.#observer.unobserve(chunk);
+    this.#observer.observe(chunk);
     this.#options.onShown();
   }
 
