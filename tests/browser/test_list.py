@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Route, expect
 
 from tests.browser.pages import ChatPage
 from tests.browser.server import ServerProcess
@@ -162,3 +162,31 @@ def test_of_thousands_only_those_near_the_eye_are_in_the_page(
         )
     alice.page.keyboard.press("Home")
     expect(alice.cards.first).to_contain_text("Make many conversations.")
+
+
+def test_cards_that_come_when_the_reader_has_gone_on_do_not_stay(
+    person: Callable[..., ChatPage], server: ServerProcess
+) -> None:
+    alice = person(server)
+    ask_anew(alice, "Make many conversations.")
+    alice.reload()
+    place = alice.page.locator("[data-conversations]")
+    late: list[Route] = []
+
+    def hold(route: Route) -> None:
+        late.append(route)
+
+    alice.page.route(re.compile(r"/conversations/\?"), hold)
+    place.evaluate("(list) => list.scrollTo(0, list.scrollHeight / 2)")
+    while not late:
+        alice.page.wait_for_timeout(20)  # lets the request be made
+    place.evaluate("(list) => list.scrollTo(0, 0)")
+    alice.page.wait_for_timeout(200)  # the observer has told of it
+    filled = alice.page.locator("[data-chunk]:not(.chunk--blank)")
+
+    with alice.page.expect_response(re.compile(r"/conversations/\?")):
+        for route in late:
+            route.continue_()
+    alice.page.wait_for_timeout(300)  # they are put in their place
+
+    expect(filled).to_have_count(1)  # where the reader is now
