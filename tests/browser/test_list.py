@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Locator, Route, expect
 
 from tests.browser.pages import ChatPage
@@ -24,6 +25,15 @@ def ask_anew(chat: ChatPage, question: str) -> None:
 def group(chat: ChatPage, key: str) -> Locator:
     """Find the cards of a group."""
     return chat.page.locator(f'[data-group="{key}"] [data-card]')
+
+
+@pytest.fixture
+def many(person: Callable[..., ChatPage], server: ServerProcess) -> ChatPage:
+    """Somebody with thousands of conversations."""
+    someone = person(server)
+    ask_anew(someone, "Make many conversations.")
+    someone.reload()
+    return someone
 
 
 def test_search_shows_where_the_text_is_and_opens_there(alice: ChatPage) -> None:
@@ -136,57 +146,47 @@ def test_an_answer_that_nobody_saw_is_marked_until_somebody_looks(alice: ChatPag
     expect(first).not_to_have_attribute("data-unread", "")
 
 
-def test_of_thousands_only_those_near_the_eye_are_in_the_page(
-    person: Callable[..., ChatPage], server: ServerProcess
-) -> None:
-    alice = person(server)
-    ask_anew(alice, "Make many conversations.")
-    alice.reload()
-    place = alice.page.locator("[data-conversations]")
-    expect(group(alice, "today").first).to_contain_text("Make many conversations.")
-    alice.cards.first.get_by_role("link").focus()
-    alice.page.keyboard.press("End")
-    focused = alice.page.locator("[data-card-link]:focus [data-card-title]")
+def test_of_thousands_only_those_near_the_eye_are_in_the_page(many: ChatPage) -> None:
+    place = many.page.locator("[data-conversations]")
+    expect(group(many, "today").first).to_contain_text("Make many conversations.")
+    many.cards.first.get_by_role("link").focus()
+    many.page.keyboard.press("End")
+    focused = many.page.locator("[data-card-link]:focus [data-card-title]")
     expect(focused).to_have_text(f"Old {MANY}")
     for number in range(MANY - 1, MANY - 60, -1):
-        alice.page.keyboard.press("ArrowUp")
+        many.page.keyboard.press("ArrowUp")
         expect(focused).to_have_text(f"Old {number}")
     for share in (0.5, 0.2):
         place.evaluate("(list, share) => list.scrollTo(0, list.scrollHeight * share)", share)
-        seen = alice.page.locator("[data-card]").filter(has_text="Old").first
+        seen = many.page.locator("[data-card]").filter(has_text="Old").first
         expect(seen).to_be_attached()
-        expect(alice.page.locator(".chunk--blank")).not_to_have_count(0)
-        alice.page.wait_for_function(
+        expect(many.page.locator(".chunk--blank")).not_to_have_count(0)
+        many.page.wait_for_function(
             "([list, most]) => list.querySelectorAll('*').length < most",
             arg=[place.element_handle(), LIST_NODES],
         )
-    alice.page.keyboard.press("Home")
-    expect(alice.cards.first).to_contain_text("Make many conversations.")
+    many.page.keyboard.press("Home")
+    expect(many.cards.first).to_contain_text("Make many conversations.")
 
 
-def test_cards_that_come_when_the_reader_has_gone_on_do_not_stay(
-    person: Callable[..., ChatPage], server: ServerProcess
-) -> None:
-    alice = person(server)
-    ask_anew(alice, "Make many conversations.")
-    alice.reload()
-    place = alice.page.locator("[data-conversations]")
+def test_cards_that_come_when_the_reader_has_gone_on_do_not_stay(many: ChatPage) -> None:
+    place = many.page.locator("[data-conversations]")
     late: list[Route] = []
 
     def hold(route: Route) -> None:
         late.append(route)
 
-    alice.page.route(re.compile(r"/conversations/\?"), hold)
+    many.page.route(re.compile(r"/conversations/\?"), hold)
     place.evaluate("(list) => list.scrollTo(0, list.scrollHeight / 2)")
     while not late:
-        alice.page.wait_for_timeout(20)  # lets the request be made
+        many.page.wait_for_timeout(20)  # lets the request be made
     place.evaluate("(list) => list.scrollTo(0, 0)")
-    alice.page.wait_for_timeout(200)  # the observer has told of it
-    filled = alice.page.locator("[data-chunk]:not(.chunk--blank)")
+    many.page.wait_for_timeout(200)  # the observer has told of it
+    filled = many.page.locator("[data-chunk]:not(.chunk--blank)")
 
-    with alice.page.expect_response(re.compile(r"/conversations/\?")):
+    with many.page.expect_response(re.compile(r"/conversations/\?")):
         for route in late:
             route.continue_()
-    alice.page.wait_for_timeout(300)  # they are put in their place
+    many.page.wait_for_timeout(300)  # they are put in their place
 
     expect(filled).to_have_count(1)  # where the reader is now
