@@ -4,7 +4,7 @@
  * Owns the list's elements and their heights; what a card says is the sidebar's.
  */
 
-import { cloneTemplate, find, on } from "./dom.js";
+import { cloneTemplate, find, isBetween, on } from "./dom.js";
 import { placeHtml } from "./html.js";
 
 const NEAR_PX = 1000;
@@ -208,12 +208,6 @@ function isBlank(chunk) {
 function lastGroupOf(chunk) {
   const groups = chunk.querySelectorAll("[data-group]:not([hidden])");
   return groups[groups.length - 1]?.dataset.group ?? chunk.dataset.lastGroup ?? "";
-}
-
-/** @param {Node} node @param {Node} one @param {Node} other */
-function isBetween(node, one, other) {
-  const isAfter = (/** @type {Node} */ a) => Boolean(a.compareDocumentPosition(node) & 4);
-  return isAfter(one) !== isAfter(other);
 }
 
 /** @param {any} card */

@@ -80,3 +80,10 @@ export function cookie(name) {
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
+
+/** Whether a node stands between two others, in either order. @param {Node} node @param {Node} one @param {Node} other */
+export function isBetween(node, one, other) {
+  const isAfter = (/** @type {Node} */ a) =>
+    Boolean(a.compareDocumentPosition(node) & node.DOCUMENT_POSITION_FOLLOWING);
+  return isAfter(one) !== isAfter(other);
+}
