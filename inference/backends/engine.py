@@ -6,10 +6,9 @@ generates.
 
 from __future__ import annotations
 
-import importlib
 import logging
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING
 
 from inference.backends.base import Backend, LoadedModel, ModelFiles, ReportProgress
 from inference.backends.library_preload import preload_torch
@@ -21,15 +20,10 @@ from inference.config import BackendName, InferenceConfig
 from inference.engine.shape import UnsupportedModelError, read_shape
 from inference.errors import ErrorCode, InferenceError
 
-logger = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from inference.processor.parts import ProcessorParts
 
-MODULES: Final = (
-    "inference.processor.parts",
-    "numpy",
-    "PIL.Image",
-    "inference.backends.engine_loading",
-)
-"""In this order, because only the last needs torch, whose library is being opened meanwhile."""
+logger = logging.getLogger(__name__)
 
 
 class EngineBackend:
@@ -67,15 +61,22 @@ class EngineBackend:
     def _load(self, files: ModelFiles, folder: Path, report: ReportProgress) -> LoadedModel:
         with naming_load_errors(files, but=UnsupportedModelError):
             read_shape(folder)  # refuses other models before anything takes time
-            _import_engine()
-            from inference.backends.engine_loading import load_engine_model
+            parts = _read_parts(folder)
+            with collector_paused():  # more than a second, only when a model is loaded
+                from inference.backends.engine_loading import load_engine_model
 
-            return load_engine_model(files, folder, config=self._config, report=report)
+            return load_engine_model(files, folder, parts=parts, config=self._config, report=report)
 
 
-def _import_engine() -> None:
-    """Import the engine, and torch with it: more than a second, only when a model is loaded."""
-    preload_torch()
+def _read_parts(folder: Path) -> ProcessorParts | None:
+    """Read what prepares prompts, while another thread opens torch's library.
+
+    The two fit together: reading the tokenizer holds the interpreter's lock for half a second, and
+    opening the library does not ask for it. The modules come first, because an import of compiled
+    ones would wait for that library, with the lock held.
+    """
     with collector_paused():
-        for name in MODULES:
-            importlib.import_module(name)
+        from inference.processor.parts import find_parts
+
+    preload_torch()
+    return find_parts(folder)

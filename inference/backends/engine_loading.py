@@ -39,7 +39,7 @@ from inference.engine.text import TextModel
 from inference.engine.vision import VisionTower
 from inference.engine.weights import load_weights
 from inference.errors import ErrorCode, InferenceError
-from inference.processor.parts import ProcessorParts, find_parts
+from inference.processor.parts import ProcessorParts
 
 logger = logging.getLogger(__name__)
 
@@ -72,18 +72,18 @@ def load_engine_model(
     files: ModelFiles,
     folder: Path,
     *,
+    parts: ProcessorParts | None,
     config: InferenceConfig,
     report: ReportProgress,
 ) -> EngineModel:
-    """Load processor and weights from `folder` and start the engine's thread.
+    """Load the weights from `folder` and start the engine's thread; `parts` prepare its prompts.
 
     Raises:
         UnsupportedModelError: the engine cannot run the checkpoint; says why.
         InferenceError: `model_unavailable`, naming the broken file.
     """
-    # The networks first: cached weights come into memory while the tokenizer is read.
     networks = load_networks(folder, config=config, report=report)
-    processor = make_processor(folder, find_parts(folder))
+    processor = make_processor(folder, parts)
     eos_ids = list_eos_ids(read_configured_eos(folder), processor.eos_token_id)
     spill = _open_spill(folder, networks, config)
     model = EngineModel(
