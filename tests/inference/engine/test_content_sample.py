@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -74,3 +78,50 @@ def test_bytes_do_not_move_from_one_piece_to_the_next() -> None:
         other.add(piece)
 
     assert one.hexdigest() != other.hexdigest()
+
+
+@pytest.fixture
+def dropped(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return the list of the places whose pages the system is asked to forget."""
+    places: list[int] = []
+    advise = os.posix_fadvise
+
+    def note(descriptor: int, offset: int, length: int, advice: int) -> None:
+        if advice == os.POSIX_FADV_DONTNEED:
+            places.append(offset)
+        advise(descriptor, offset, length, advice)
+
+    monkeypatch.setattr(os, "posix_fadvise", note)
+    return places
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="posix_fadvise and preadv are Linux's")
+def test_pages_that_were_in_memory_stay_there(
+    path: Path, dropped: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(descriptor: int, buffers: Sequence[bytearray], offset: int, flags: int) -> int:
+        assert flags == os.RWF_NOWAIT
+        content = os.pread(descriptor, len(buffers[0]), offset)
+        buffers[0][: len(content)] = content
+        return len(content)
+
+    monkeypatch.setattr(os, "preadv", read)
+
+    hash_file(path)
+
+    assert dropped == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="posix_fadvise and preadv are Linux's")
+def test_pages_that_only_the_sample_needed_are_forgotten(
+    path: Path, dropped: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> NoReturn:
+        raise BlockingIOError
+
+    known = hash_file(path)
+    dropped.clear()
+    monkeypatch.setattr(os, "preadv", refuse)
+
+    assert hash_file(path) == known
+    assert dropped == [0, STEP_BYTES, 2 * STEP_BYTES]
