@@ -12,6 +12,8 @@ from queue import SimpleQueue
 from time import monotonic
 from typing import TypeAlias
 
+from torch import Tensor
+
 from inference.backends.answer_tokens import AnswerTokens
 from inference.backends.answer_writer import AnswerWriter
 from inference.backends.base import Cancellation, Emit, ModelFiles
@@ -115,13 +117,14 @@ class EngineModel:
         )
 
     def warm_up(self) -> None:
-        """Run the smallest question with a picture through both networks.
+        """Run the smallest question with a picture through both networks: four patches, three rows.
 
-        Four picture tokens instead of 64 and more: nothing here is made for a shape, so more would
-        only be computed to be thrown away (1.3 s of the 2B on two cores).
+        Nothing here is made for a shape, so more would only be computed to be thrown away. The 2B
+        took 0.35 s of processor time longer with four tokens of picture and all 17 of the prompt.
         """
         request = make_warm_up_request(tokens=1)
         inputs = self._input.build_smallest(request)
+        inputs["input_ids"] = _cut_to_picture(inputs["input_ids"], self._shape.image_token_id)
         self._answer(
             request,
             inputs,
@@ -212,6 +215,12 @@ class EngineModel:
         prompt = inputs["input_ids"][0, :length]
         image_tokens = int((prompt == self._shape.image_token_id).sum())
         return Usage(length, cached_tokens, image_tokens, answered)
+
+
+def _cut_to_picture(token_ids: Tensor, image_token_id: int) -> Tensor:
+    """Return of a prompt (1, T) with one picture the picture's tokens and one on each side."""
+    places = (token_ids[0] == image_token_id).nonzero()
+    return token_ids[:, int(places[0]) - 1 : int(places[-1]) + 2]
 
 
 def _relay(

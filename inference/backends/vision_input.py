@@ -15,7 +15,7 @@ import torch
 from inference.backends.base import Emit
 from inference.backends.prepared_pictures import PreparedPictures
 from inference.errors import ErrorCode, InferenceError
-from inference.images import MIN_IMAGE_TOKENS, ImageLimits
+from inference.images import ImageLimits
 from inference.prompt import (
     ControlTokens,
     TemplateMessage,
@@ -107,8 +107,11 @@ class VisionInput:
         return replace(request, prefix_text="", prefix_token_ids=token_ids, shown_chars=len(text))
 
     def build_smallest(self, request: GenerationRequest) -> Inputs:
-        """Return the tensors of a request with its pictures smaller than the model likes them."""
-        area = MIN_IMAGE_TOKENS * self.limits.token_px**2
+        """Return the tensors of a request with its pictures as small as the processor makes them.
+
+        Ours makes one token of each, transformers' no less than four.
+        """
+        area = self.limits.token_px**2
         pictures = _Pictures(self._prepared, replace(self.limits, min_pixels=area, max_pixels=area))
         messages = build_template_messages(request.messages, self._control_tokens, pictures.entry)
         return self._processor.make_inputs(messages, add_vision_id=False)

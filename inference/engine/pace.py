@@ -20,6 +20,7 @@ ALONE_TARGET_S: Final = 1.0
 Of half a second the 2B shape's prompt took a fifth longer: a step reads all weights once.
 """
 MIN_ROWS: Final = 16
+"""Fewer rows take what reading the weights takes, and say nothing about what a row costs."""
 MAX_ROWS: Final = 512
 FIRST_ROWS: Final = 32
 SMOOTHING: Final = 0.3
@@ -64,6 +65,8 @@ class Pace:
         """Learn from a whole step of the text network."""
         if not prompt_rows:
             self._decode_s = _smooth(self._decode_s, took_s)
+            return
+        if prompt_rows < MIN_ROWS:
             return
         base_s = min(self._decode_s or 0.0, took_s) if decoding else 0.0
         self._row_s = _smooth(self._row_s, max((took_s - base_s) / prompt_rows, 1e-7))

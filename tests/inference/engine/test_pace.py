@@ -74,6 +74,15 @@ def test_pace_follows_a_machine_that_becomes_slower() -> None:
     assert pace.prompt_rows(1, is_shared=False) < before / 3
 
 
+def test_few_rows_do_not_say_what_many_cost() -> None:
+    pace = Pace()
+
+    # A reading of all weights, as the warm-up's: 28 ms for each of its rows.
+    pace.note_step(decoding=0, prompt_rows=3, took_s=0.085)
+
+    assert pace.prompt_rows(0, is_shared=False) == FIRST_ROWS
+
+
 def test_fixed_rows_are_kept_whatever_was_learnt() -> None:
     pace = Pace(rows=7)
     pace.note_step(decoding=1, prompt_rows=7, took_s=9.0)
