@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from inference.config import Quantization
 from inference.engine.kernels.base import Kernels
 from inference.engine.vision import PictureFeatures, PicturePatches, VisionPass, VisionTower
 from tests.inference.engine.conftest import Twins
@@ -105,6 +106,23 @@ def test_features_do_not_share_memory_with_their_batch(
 
     assert first.tokens.untyped_storage().nbytes() == first.tokens.nbytes
     assert first.deep.untyped_storage().nbytes() == first.deep.nbytes
+
+
+@pytest.mark.parametrize(
+    ("quantization", "dtype"),
+    [
+        (Quantization.INT8, torch.bfloat16),
+        (Quantization.INT4, torch.bfloat16),
+        (Quantization.BF16, torch.float32),
+        (Quantization.FP32, torch.float32),
+    ],
+)
+def test_features_take_half_of_the_memory_beside_quantised_weights(
+    tied: Twins, pictures: list[PicturePatches], quantization: Quantization, dtype: torch.dtype
+) -> None:
+    [features, *_] = tied.engine(quantization).vision.encode(pictures)
+
+    assert (features.tokens.dtype, features.deep.dtype) == (dtype, dtype)
 
 
 def test_model_without_deep_stack_has_no_levels(
