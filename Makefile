@@ -15,6 +15,8 @@ PARALLEL_PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loa
 STORES := redis-server postgres caddy
 # Peers, their conversions of the model and our packed weights: tens of gigabytes.
 VL_BENCH_DIR ?= data/bench
+# As the packages come with theirs: where PYTHONDONTWRITEBYTECODE is set, each start would compile ours for a third of a second.
+WRITE_BYTECODE := $(BIN)/python -m compileall -q chat inference vlsite
 KERNELS := $(wildcard inference/engine/kernels/src/*)
 
 .DEFAULT_GOAL := help
@@ -31,6 +33,7 @@ $(BIN)/python:
 $(VENV)/.installed: pyproject.toml constraints.txt setup.py $(KERNELS) | $(BIN)/python
 	@echo "Installing the packages (a few minutes the first time) …"
 	$(PIP) --editable .
+	@$(WRITE_BYTECODE)
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed
@@ -80,6 +83,7 @@ browser: $(VENV)/.installed-test ## The browser tests alone.
 	$(BIN)/pytest -m browser
 
 bench: $(VENV)/.installed ## Our engine against its peers: make bench MODEL=folder, or QUICK=1.
+	@$(WRITE_BYTECODE)
 	$(BIN)/python -m inference.bench --folder $(VL_BENCH_DIR) \
 		$(if $(MODEL),--model $(MODEL)) $(if $(QUICK),--quick)
 
