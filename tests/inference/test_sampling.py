@@ -10,7 +10,7 @@ import torch
 
 from inference import sampling
 from inference.requests import SamplingOptions
-from inference.sampling import choose_token, keep_top_k, keep_top_p, penalise, seed_position
+from inference.sampling import choose_token, draw, keep_top_k, keep_top_p, penalised, seed_position
 
 PLAIN = SamplingOptions(temperature=1.0, top_p=1.0, top_k=0, presence_penalty=0.0)
 LOGITS = torch.tensor([0.0, 3.0, 1.0, 2.0])
@@ -22,6 +22,19 @@ def choose(options: SamplingOptions, answer: tuple[int, ...] = ()) -> int:
 
 def draw_many(options: SamplingOptions, count: int = 400) -> Counter[int]:
     return Counter(choose(replace(options, seed=seed)) for seed in range(count))
+
+
+def list_penalised(
+    logits: torch.Tensor,
+    *,
+    prompt: tuple[int, ...],
+    answer: tuple[int, ...],
+    options: SamplingOptions,
+) -> list[float]:
+    scores = logits.clone()
+    with penalised(scores, prompt_ids=prompt, answer_ids=answer, options=options):
+        penalised_scores: list[float] = scores.tolist()
+    return penalised_scores
 
 
 def test_temperature_zero_takes_the_highest() -> None:
@@ -84,29 +97,60 @@ def test_top_k_beyond_the_vocabulary_keeps_all() -> None:
 def test_presence_penalty_counts_once_and_only_the_answer() -> None:
     options = replace(PLAIN, presence_penalty=1.5)
 
-    scores = penalise(LOGITS, prompt_ids=(2,), answer_ids=(1, 1, 1), options=options)
+    scores = list_penalised(LOGITS, prompt=(2,), answer=(1, 1, 1), options=options)
 
-    assert scores.tolist() == [0.0, 1.5, 1.0, 2.0]
+    assert scores == [0.0, 1.5, 1.0, 2.0]
 
 
 def test_repetition_penalty_counts_prompt_and_answer() -> None:
     options = replace(PLAIN, repetition_penalty=2.0)
 
-    scores = penalise(LOGITS - 2, prompt_ids=(0,), answer_ids=(1,), options=options)
+    scores = list_penalised(LOGITS - 2, prompt=(0,), answer=(1,), options=options)
 
-    assert scores.tolist() == [-4.0, 0.5, -1.0, 0.0]
+    assert scores == [-4.0, 0.5, -1.0, 0.0]
+
+
+def test_both_penalties_add_up() -> None:
+    options = replace(PLAIN, presence_penalty=1.0, repetition_penalty=2.0)
+
+    scores = list_penalised(LOGITS, prompt=(3, 3), answer=(1, 1), options=options)
+
+    assert scores == [0.0, 0.5, 1.0, 1.0]
 
 
 def test_penalties_leave_the_logits_alone() -> None:
-    before = LOGITS.clone()
+    # No sum of thirds is exact: what is subtracted and added again would differ in the last bit.
+    logits = torch.tensor([0.1, 3.3, -1 / 3, 2.0])
+    before = logits.clone()
+    options = replace(PLAIN, presence_penalty=1 / 3, repetition_penalty=1.3)
 
-    choose(replace(PLAIN, presence_penalty=1.0, repetition_penalty=1.3), answer=(1,))
+    choose_token(logits, prompt_ids=(0, 2, 2), answer_ids=(1, 2, 1), options=options)
 
-    assert torch.equal(before, LOGITS)
+    assert torch.equal(before, logits)
+
+
+def test_penalties_leave_the_logits_alone_whatever_is_raised_meanwhile() -> None:
+    logits = LOGITS.clone()
+    options = replace(PLAIN, presence_penalty=1.0)
+
+    with (
+        pytest.raises(KeyError),
+        penalised(logits, prompt_ids=(), answer_ids=(1,), options=options),
+    ):
+        raise KeyError
+
+    assert torch.equal(logits, LOGITS)
 
 
 def test_presence_penalty_changes_the_greedy_choice() -> None:
     assert choose(replace(PLAIN, temperature=0.0, presence_penalty=1.5), answer=(1,)) == 3
+
+
+@pytest.mark.parametrize(
+    ("threshold", "place"), [(0.0, 0), (0.49, 0), (0.5, 1), (0.76, 2), (0.999_999_999, 2)]
+)
+def test_draw_goes_by_the_share_of_each_place(threshold: float, place: int) -> None:
+    assert draw(torch.tensor([0.5, 0.25, 0.25, 0.0]), threshold) == place
 
 
 def test_same_seed_and_position_choose_the_same() -> None:
