@@ -16,11 +16,10 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, TypeAlias
 
 import torch
-from torch import Tensor
 
 from inference.engine.draft_hints import NO_HINTS, DraftHints
 from inference.engine.paged_sequence import PagedSequence
-from inference.engine.rope import PromptPositions
+from inference.engine.rope import Positions, PromptPositions, as_tensor
 from inference.engine.speculation import Speculation
 from inference.engine.vision import PictureFeatures, PicturePatches
 from inference.requests import SamplingOptions
@@ -210,17 +209,15 @@ class EngineSequence:
         start, stop = max(first - len(prompt), 0), max(last - len(prompt), 0)
         return [*prompt[first:last], *self.answer_ids[start:stop]]
 
-    def positions(self, first: int, last: int) -> Tensor:
-        """Return (3, last - first): time, row and column of some tokens."""
+    def positions(self, first: int, last: int) -> Positions:
+        """Return time, row and column of some tokens; those of an answer are a range."""
         split = len(self.prompt.token_ids)
-        pieces = []
-        if first < split:
-            pieces.append(self.prompt.positions.slice(first, min(last, split)))
-        if last > split:
-            start = self.prompt.positions.next_position - split
-            answer = torch.arange(max(first, split) + start, last + start)
-            pieces.append(answer.expand(3, -1))
-        return torch.cat(pieces, dim=1)
+        start = self.prompt.positions.next_position - split
+        answer = range(max(first, split) + start, max(last, split) + start)
+        if first >= split:
+            return answer
+        prompt = self.prompt.positions.slice(first, min(last, split))
+        return torch.cat([prompt, as_tensor(answer)], dim=1) if answer else prompt
 
     def pictures_from(self, first: int) -> list[PlacedPicture]:
         """Return the pictures with tokens at or behind the index `first`."""

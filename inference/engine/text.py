@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from inference.engine.kernels.base import Kernels, TextStep
-from inference.engine.rope import TextRotary
+from inference.engine.rope import Positions, TextRotary
 from inference.engine.vision import PictureFeatures
 from inference.engine.weights import ModelWeights
 
@@ -43,13 +43,13 @@ class FeatureSpan:
 class SequenceRows:
     """The next rows of one sequence.
 
-    `token_ids` (n), at least one; `positions` (3, n) int64, see rope.py; `first_index` is the
-    cache index of the first row, that is how many tokens stand before it; `pages` in order, which
-    cover all tokens up to the last row; `features` of the picture tokens among the rows.
+    `token_ids` (n), at least one; n `positions`, see rope.py; `first_index` is the cache index of
+    the first row, that is how many tokens stand before it; `pages` in order, which cover all tokens
+    up to the last row; `features` of the picture tokens among the rows.
     """
 
     token_ids: Sequence[int]
-    positions: Tensor
+    positions: Positions
     first_index: int
     pages: Sequence[int]
     features: Sequence[FeatureSpan] = ()
@@ -81,9 +81,10 @@ class TextModel:
 
     def _check(self, sequence: SequenceRows) -> None:
         count = len(sequence.token_ids)
-        if count < 1 or sequence.positions.shape != (3, count):
-            got = tuple(sequence.positions.shape)
-            raise ValueError(f"expected positions of shape (3, {count}), got {got}")
+        positions = sequence.positions
+        shape = (3, len(positions)) if isinstance(positions, range) else tuple(positions.shape)
+        if count < 1 or shape != (3, count):
+            raise ValueError(f"expected positions of shape (3, {count}), got {shape}")
         vocabulary = self.weights.shape.text.vocabulary
         if not 0 <= min(sequence.token_ids) <= max(sequence.token_ids) < vocabulary:
             raise ValueError(f"expected token ids below {vocabulary}")
@@ -108,7 +109,7 @@ class TextPass:
         self._model = model
         self._starts = list(accumulate((len(s.token_ids) for s in sequences), initial=0))
         ids = torch.tensor([i for s in sequences for i in s.token_ids])
-        cos, sin = model.rotary.angles(torch.cat([s.positions for s in sequences], dim=1))
+        cos, sin = model.rotary.angles_of([s.positions for s in sequences])
         self._step = TextStep(
             hidden=model.kernels.unpack_rows(model.weights.embedding, ids),
             cos=cos,
@@ -158,7 +159,9 @@ class TextPass:
             raise ValueError(f"{self.layers - self.layers_done} layers are left")
         weights = self._model.weights
         asked = [end - 1 for end in self._starts[1:]] if rows is None else list(rows)
-        hidden, norm = self._step.hidden[asked], weights.final_norm
+        norm, hidden = weights.final_norm, self._step.hidden
+        if asked != list(range(len(hidden))):
+            hidden = hidden[asked]
         normed = functional.rms_norm(hidden, norm.shape, norm, weights.shape.text.rms_eps)
         return self._model.kernels.linear(normed, weights.lm_head)
 

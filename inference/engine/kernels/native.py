@@ -128,10 +128,11 @@ class NativeKernels:
         described = self.describe(matrix)
         check_tensor("rows", rows, (rows.numel(),), torch.int64)
         result = torch.empty(rows.numel(), matrix.inputs)
-        if not rows.numel():
+        numbers: list[int] = rows.tolist()
+        if not numbers:
             return result
-        if int(rows.min()) < 0 or int(rows.max()) >= matrix.outputs:
-            raise IndexError(f"expected rows from 0 to {matrix.outputs - 1}, got {rows.tolist()}")
+        if min(numbers) < 0 or max(numbers) >= matrix.outputs:
+            raise IndexError(f"expected rows from 0 to {matrix.outputs - 1}, got {numbers}")
         arguments = (rows.data_ptr(), rows.numel(), result.data_ptr())
         check_status(self._library.vl_unpack_rows(ctypes.byref(described), *arguments))
         return result

@@ -103,10 +103,11 @@ class NativeTextLayers:
         most = tables.shape[1] if tables.dim() > 1 else 0
         check_tensor("page_tables", tables, (sequences, most), torch.int32)
         first_index: list[int] = step.first_index.tolist()
+        all_tables: list[list[int]] = tables.tolist()
         for i, (start, end) in enumerate(pairwise(starts)):
             keys = first_index[i] + end - start
             needed = -(-keys // PAGE_TOKENS) if end > start else 0
-            table: list[int] = tables[i, :needed].tolist()
+            table = all_tables[i][:needed]
             if first_index[i] < 0 or len(table) < needed or not _are_within(table, pages):
                 raise ValueError(
                     f"expected {needed} pages below {pages} for {keys} tokens of sequence {i}, "

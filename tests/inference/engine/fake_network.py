@@ -17,7 +17,7 @@ from inference.engine.cache_keys import picture_keys
 from inference.engine.kernels.base import PAGE_TOKENS
 from inference.engine.kv_cache import KVCache
 from inference.engine.page_pool import PagePool
-from inference.engine.rope import prompt_positions
+from inference.engine.rope import as_tensor, prompt_positions
 from inference.engine.sequence import (
     AnswerRule,
     EngineSequence,
@@ -116,7 +116,7 @@ class FakeTextRun:
             contents[span.first_row : span.first_row + span.count] = tokens.long().tolist()
         slots = [self._read(rows.pages, index) for index in range(rows.first_index)]
         for offset, content in enumerate(contents):
-            slots.append(fill_slot(slots, content, rows.positions[:, offset].tolist()))
+            slots.append(fill_slot(slots, content, as_tensor(rows.positions)[:, offset].tolist()))
             self._write(rows.pages, rows.first_index + offset, slots[-1])
             yield read_out(slots)
 

@@ -6,8 +6,10 @@ import pytest
 import torch
 
 from inference.engine.rope import (
+    MOST_TABLE_POSITIONS,
     PatchGrid,
     TextRotary,
+    as_tensor,
     patch_positions,
     prompt_positions,
     vision_angles,
@@ -107,6 +109,38 @@ def test_text_angles_are_those_of_transformers(twins: Twins) -> None:
 
     assert torch.equal(cos, expected[0][0])
     assert torch.equal(sin, expected[1][0])
+
+
+@pytest.mark.parametrize(
+    "ranges",
+    [
+        [range(5, 6)],
+        [range(1), range(900, 906)],
+        [range(1023, 1030)],
+        [range(MOST_TABLE_POSITIONS, MOST_TABLE_POSITIONS + 1)],
+    ],
+    ids=["one", "several", "across a step of the table", "behind the table"],
+)
+def test_angles_of_written_tokens_are_the_same_to_the_bit(
+    twins: Twins, ranges: list[range]
+) -> None:
+    rotary = TextRotary(twins.shape.text)
+
+    cos, sin = rotary.angles_of(ranges)
+
+    expected = rotary.angles(torch.cat([as_tensor(own) for own in ranges], dim=1))
+    assert torch.equal(cos, expected[0])
+    assert torch.equal(sin, expected[1])
+
+
+def test_angles_of_read_and_written_tokens_stand_one_after_another(twins: Twins) -> None:
+    rotary = TextRotary(twins.shape.text)
+    read = torch.tensor([[4, 4], [5, 5], [6, 7]])
+
+    cos, _ = rotary.angles_of([range(3, 4), read])
+
+    assert torch.equal(cos[:1], rotary.angles_of([range(3, 4)])[0])
+    assert torch.equal(cos[1:], rotary.angles(read)[0])
 
 
 @pytest.mark.reference
