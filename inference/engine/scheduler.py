@@ -28,6 +28,7 @@ from torch import Tensor
 from inference.engine.engine_stats import EngineStats, TokenMeter
 from inference.engine.kv_cache import KVCache
 from inference.engine.network import Network
+from inference.engine.outbox import Outbox
 from inference.engine.pace import Pace
 from inference.engine.picture_cache import PictureCache
 from inference.engine.picture_lane import PictureLane
@@ -79,6 +80,7 @@ class Scheduler:
         self._sequences: list[EngineSequence] = []  # in the order of arrival
         self._arrivals = 0
         self._meter = TokenMeter(clock)
+        self._outbox = Outbox()
 
     @property
     def capacity_tokens(self) -> int:
@@ -251,14 +253,16 @@ class Scheduler:
             self._tower.begin(sequence, missing)
         else:
             sequence.standing = Standing.PREFILLING
-            sequence.emit(PromptRead(sequence.computed, sequence.length))
+            self._outbox.tell(sequence, PromptRead(sequence.computed, sequence.length))
 
     def _run_text(self, shares: Sequence[Share]) -> None:
         for share in shares:
             share.look_ahead()
-        for share, scores in self._text.work(shares):
-            if not share.sequence.is_cancelled:
-                self._guard([share.sequence], partial(self._accept, share, scores))
+        scored = self._text.work(shares)
+        with self._outbox.holding():
+            for share, scores in scored:
+                if not share.sequence.is_cancelled:
+                    self._guard([share.sequence], partial(self._accept, share, scores))
 
     def _run_vision(self, began: float, *, is_due: bool) -> None:
         decoding = len(self._list(Standing.DECODING))
@@ -276,7 +280,10 @@ class Scheduler:
         for row, drafted, allowed in rows:
             token_id = self._choose(sequence, row, allowed)
             self._meter.kept += token_id == drafted
-            if token_id != drafted or sequence.is_cancelled or sequence.standing is Standing.ENDED:
+            if token_id != drafted or sequence.standing is Standing.ENDED:
+                return
+            self._outbox.deliver()  # whoever reads this token may want none behind it
+            if sequence.is_cancelled:
                 return
             self._memory.commit(sequence, 1)
 
@@ -292,7 +299,7 @@ class Scheduler:
         )
         token_id = choice.token_id
         self._meter.count()
-        sequence.emit(TokenChosen(token_id, choice.scores))
+        self._outbox.tell(sequence, TokenChosen(token_id, choice.scores))
         if token_id in rule.eos_ids:
             self._end(sequence)
             return token_id
@@ -315,7 +322,7 @@ class Scheduler:
             self._release(sequence)
         finally:  # whatever the cache says, whoever asked must hear of the end
             sequence.standing = Standing.ENDED
-            sequence.emit(SequenceEnded(sequence.cached_tokens or 0, error))
+            self._outbox.tell(sequence, SequenceEnded(sequence.cached_tokens or 0, error))
 
     def _release(self, sequence: EngineSequence) -> None:
         if self._tower.sequence is sequence:
