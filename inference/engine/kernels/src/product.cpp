@@ -228,7 +228,11 @@ template <class Kind>
 void multiply_block(const Plan& plan, int64_t index, int64_t first_tile, int64_t last_tile) {
     const int64_t groups = forms::groups(plan.matrix.inputs);
     const uint8_t* weights = plan.matrix.bytes + index * groups * Kind::kGroupBytes;
-    float totals[kMostTiles * kTileRows * kBlock] = {};
+    const int64_t first_row = plan.x.tile_start(first_tile);
+    const int64_t rows = plan.x.tile_start(last_tile) - first_row;
+    // Zeroed as far as there are rows: all of it took a tenth of the time of one row.
+    float totals[kMostTiles * kTileRows * kBlock];
+    std::fill_n(totals, rows * kBlock, 0.0f);
     for (int64_t g = 0; g < groups; g += kChunkGroups) {
         const Block block{weights + g * Kind::kGroupBytes, first_tile, last_tile, totals};
         const int64_t here = std::min(kChunkGroups, groups - g);
@@ -240,9 +244,8 @@ void multiply_block(const Plan& plan, int64_t index, int64_t first_tile, int64_t
         }
         add_chunk<Kind>(plan.x, block, g, here);
     }
-    const int64_t first_row = plan.x.tile_start(first_tile);
-    for (int64_t row = first_row; row < plan.x.tile_start(last_tile); ++row) {
-        finish(plan, row, index, totals + (row - first_row) * kBlock);
+    for (int64_t row = 0; row < rows; ++row) {
+        finish(plan, first_row + row, index, totals + row * kBlock);
     }
 }
 
