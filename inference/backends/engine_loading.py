@@ -25,7 +25,8 @@ from inference.config import InferenceConfig
 from inference.engine.checkpoint import Checkpoint
 from inference.engine.engine_thread import EngineThread
 from inference.engine.kernels import PORTABLE, choose_kernels
-from inference.engine.kernels.base import PAGE_TOKENS, Kernels, cache_dtype
+from inference.engine.kernels.base import PAGE_TOKENS, Kernels
+from inference.engine.kernels.cache_rows import cache_dtype
 from inference.engine.kv_cache import KVCache
 from inference.engine.network import ModelNetwork, Network
 from inference.engine.pace import Pace

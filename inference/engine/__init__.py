@@ -7,5 +7,5 @@ Nothing here knows of people, conversations or the network.
 
 Dimension letters in this package: M rows of a matrix product, K its inputs, N its outputs;
 T tokens, P patches, H hidden width, A query heads, C key-value heads, D head width, L layers,
-G pages, S tokens a page.
+G pages, S tokens a page, W width of a row of the cache: a token's keys or values of one head.
 """

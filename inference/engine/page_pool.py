@@ -1,7 +1,8 @@
 """The memory of the key-value cache, cut into pages that are counted and copied.
 
 It knows pages by number and how many hold each; what is in them and who holds them it does not.
-One thread at a time. Letters: L layers, G pages, C key-value heads, S tokens a page, D head width.
+One thread at a time. Letters: L layers, G pages, C key-value heads, S tokens a page, W width of a
+row (kernels/cache_rows).
 
 Invariant: a page is free, or its count of references is positive, never both.
 """
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from inference.engine.kernels.base import PAGE_TOKENS
+from inference.engine.kernels.cache_rows import row_width
 from inference.engine.mapped_memory import take_huge_pages
 from inference.engine.shape import TextShape
 
@@ -25,7 +27,8 @@ _TOKEN_AXIS = 4
 
 def count_page_bytes(shape: TextShape, dtype: torch.dtype) -> int:
     """Return the size of one page: keys and values of S tokens in all layers."""
-    return 2 * shape.layers * shape.kv_heads * PAGE_TOKENS * shape.head_dim * dtype.itemsize
+    row_bytes = row_width(shape.head_dim, dtype) * dtype.itemsize
+    return 2 * shape.layers * shape.kv_heads * PAGE_TOKENS * row_bytes
 
 
 def pages_within(budget_bytes: int, shape: TextShape, dtype: torch.dtype) -> int:
@@ -34,19 +37,20 @@ def pages_within(budget_bytes: int, shape: TextShape, dtype: torch.dtype) -> int
 
 
 def allocate_memory(pages: int, shape: TextShape, dtype: torch.dtype) -> Tensor:
-    """Return zeroed memory (L, G, 2, C, S, D) of at least one page, in huge pages if it can be.
+    """Return zeroed memory (L, G, 2, C, S, W) of at least one page, in huge pages if it can be.
 
     The system gives out its pages when they are first written, so an idle cache costs little
     (`torch.zeros` writes all of them); and a slot that no token has reached yet holds numbers,
     never the NaN of somebody's old memory.
     """
-    size = (shape.layers, pages, 2, shape.kv_heads, PAGE_TOKENS, shape.head_dim)
+    width = row_width(shape.head_dim, dtype)
+    size = (shape.layers, pages, 2, shape.kv_heads, PAGE_TOKENS, width)
     memory = take_huge_pages(pages * count_page_bytes(shape, dtype))
     return memory.content.view(dtype).view(size)
 
 
 class PagePool:
-    """Pages of one tensor (L, G, 2, C, S, D), handed out by number and counted."""
+    """Pages of one tensor (L, G, 2, C, S, W), handed out by number and counted."""
 
     def __init__(self, memory: Tensor, page_tokens: int = PAGE_TOKENS) -> None:
         """Take over the memory, all pages free.
@@ -55,7 +59,7 @@ class PagePool:
             ValueError: the memory has another shape.
         """
         if memory.dim() != _DIMENSIONS or memory.shape[_TOKEN_AXIS] != page_tokens:
-            raise ValueError(f"memory is {tuple(memory.shape)}, not (L, G, 2, C, {page_tokens}, D)")
+            raise ValueError(f"memory is {tuple(memory.shape)}, not (L, G, 2, C, {page_tokens}, W)")
         self.memory = memory
         self.page_tokens = page_tokens
         self.page_count = memory.shape[1]
@@ -107,7 +111,7 @@ class PagePool:
             self._free.append(page)
 
     def copy_page(self, source: int, target: int) -> None:
-        """Copy a page's keys and values of all layers, 1.8 MB for the 2B shape."""
+        """Copy a page's keys and values of all layers, 1 MB for the 2B shape in int8."""
         self.memory[:, target].copy_(self.memory[:, source])
 
     def copy_out(self, pages: Sequence[int]) -> NDArray[np.uint8]:
@@ -115,13 +119,13 @@ class PagePool:
         # Page by page: choosing all at once and turning them around takes twice the time.
         own = torch.empty((len(pages), *self.memory[:, 0].shape), dtype=self.memory.dtype)
         for row, page in enumerate(pages):
-            own[row].copy_(self.memory[:, page])  # (L, 2, C, S, D)
+            own[row].copy_(self.memory[:, page])  # (L, 2, C, S, W)
         contents: NDArray[np.uint8] = own.view(torch.uint8).reshape(len(pages), -1).numpy()
         return contents
 
     def copy_in(self, page: int, content: NDArray[np.uint8]) -> None:
         """Fill a page with one row of what `copy_out` gave."""
-        target = self.memory[:, page]  # (L, 2, C, S, D)
+        target = self.memory[:, page]  # (L, 2, C, S, W)
         target.copy_(torch.from_numpy(content).view(self.memory.dtype).view(target.shape))
 
     def list_free(self) -> list[int]:

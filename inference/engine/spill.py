@@ -50,8 +50,8 @@ class PageSpill:
     def keep(self, leaf: PageNode) -> None:
         """Copy an idle page that is about to be forgotten, and those before it, 16 in all.
 
-        Copying takes the step some milliseconds (28 MB for the 2B shape), writing nothing. While
-        the disk is behind, pages are forgotten for good.
+        Copying takes the step some milliseconds (17 MB for the 2B shape in int8), writing nothing.
+        While the disk is behind, pages are forgotten for good.
         """
         if self.folder.has_room():
             run = self._tree.idle_run(leaf, most=MOST_PAGES, is_wanted=self._is_new)

@@ -59,7 +59,7 @@ class TextModel:
     """Embeds, runs and reads out; one for each loaded model."""
 
     def __init__(self, weights: ModelWeights, kernels: Kernels, cache: Tensor) -> None:
-        """Prepare the layers over `cache` (L, G, 2, C, S, D); `kernels` packed the weights."""
+        """Prepare the layers over `cache` (L, G, 2, C, S, W); `kernels` packed the weights."""
         self.weights = weights
         self.kernels = kernels
         self.cache = cache

@@ -14,14 +14,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol
 
-import torch
 from torch import Tensor
 
 from inference.config import Quantization
 from inference.engine.shape import TextShape, VisionShape
 
 GROUP: Final = 32
-"""Inputs that share one scale, in quantised weights and in quantised activations."""
+"""Numbers that share one scale, in quantised weights, activations and rows of the cache."""
 PAGE_TOKENS: Final = 16
 """S, tokens of one page of the key-value cache."""
 
@@ -93,9 +92,9 @@ class TextStep:
     and its first row has the cache index `first_index[i]`, (B,) int32, the following rows the next
     ones; a row attends to every index up to its own. `page_tables` (B, most pages) int32 gives the
     pages of each sequence in order, -1 behind its end; they must cover all its rows.
-    `cache` (L, G, 2, C, S, D), keys then values, bfloat16 or float32, takes the rows' keys and
-    values. Behind layer l < number of deep-stack levels, `deep[l]` (R, H) float32 is added to the
-    rows `deep_rows` (R,) int32.
+    `cache` (L, G, 2, C, S, W), keys then values, takes those of the rows, in a form of cache_rows.
+    Behind layer l < number of deep-stack levels, `deep[l]` (R, H) float32 is added to the rows
+    `deep_rows` (R,) int32.
     """
 
     hidden: Tensor
@@ -176,8 +175,3 @@ class Kernels(Protocol):
 
     def vision_layers(self, shape: VisionShape, layers: Sequence[VisionLayer]) -> VisionLayers:
         """Prepare the layers of a tower; the weights must outlive them."""
-
-
-def cache_dtype(quantization: Quantization) -> torch.dtype:
-    """Return the number format of the key-value cache: float32 only beside float32 weights."""
-    return torch.float32 if quantization is Quantization.FP32 else torch.bfloat16

@@ -22,6 +22,7 @@ from inference.engine.kernels.base import (
     TextStep,
     VisionLayer,
 )
+from inference.engine.kernels.cache_rows import row_width
 from inference.engine.kernels.native_library import (
     Matrix,
     TextLayerStruct,
@@ -36,7 +37,7 @@ from inference.engine.kernels.tensor_checks import check_layers, check_starts, c
 from inference.engine.shape import TextShape, VisionShape
 
 HEAD_MULTIPLE: Final = 32
-_CACHE_DTYPES: Final = (torch.bfloat16, torch.float32)
+CACHE_FORMS: Final = {torch.int8: 0, torch.bfloat16: 1, torch.float32: 2}
 
 Describe = Callable[[PackedMatrix], Matrix]
 
@@ -90,9 +91,10 @@ class NativeTextLayers:
         check_tensor("hidden", step.hidden, (rows, self._shape.hidden))
         check_tensor("cos", step.cos, (rows, width))
         check_tensor("sin", step.sin, (rows, width))
-        dtype = step.cache.dtype if step.cache.dtype in _CACHE_DTYPES else torch.bfloat16
+        dtype = step.cache.dtype if step.cache.dtype in CACHE_FORMS else torch.int8
         pages = step.cache.shape[1] if step.cache.dim() > 1 else 0
-        expected = (len(self._layers), pages, 2, self._shape.kv_heads, PAGE_TOKENS, width)
+        cells = row_width(width, dtype)
+        expected = (len(self._layers), pages, 2, self._shape.kv_heads, PAGE_TOKENS, cells)
         check_tensor("cache", step.cache, expected, dtype)
 
     def _check_pages(self, step: TextStep) -> None:
@@ -257,7 +259,7 @@ def _text_step(step: TextStep) -> TextStepStruct:
         pages=step.cache.shape[1],
         levels=len(step.deep) if has_deep and step.deep is not None else 0,
         deep_count=len(step.deep_rows) if has_deep and step.deep_rows is not None else 0,
-        cache_is_bf16=step.cache.dtype is torch.bfloat16,
+        cache_form=CACHE_FORMS[step.cache.dtype],
     )
 
 

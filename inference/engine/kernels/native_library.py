@@ -11,7 +11,7 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import Final
 
-ABI_VERSION: Final = 3
+ABI_VERSION: Final = 4
 """The number in src/abi.h; a library built from other sources has another one."""
 OUT_OF_MEMORY: Final = 1
 OUT_OF_TURN: Final = 2
@@ -78,7 +78,7 @@ class TextStepStruct(ctypes.Structure):
         ("pages", c_int64),
         ("levels", c_int64),
         ("deep_count", c_int64),
-        ("cache_is_bf16", c_int32),
+        ("cache_form", c_int32),
     )
 
 

@@ -26,6 +26,7 @@ from inference.engine.kernels.base import (
     VisionLayer,
     VisionLayers,
 )
+from inference.engine.kernels.group_scales import divide, round_away
 from inference.engine.kernels.portable_layers import PortableTextLayers, PortableVisionLayers
 from inference.engine.shape import TextShape, VisionShape
 
@@ -175,26 +176,14 @@ def _quantise(weight: Tensor, quantization: Quantization) -> tuple[Tensor, Tenso
     """Return codes and scales (n, K / 32) of some outputs (n, K)."""
     groups = weight.reshape(len(weight), -1, GROUP)
     if quantization is Quantization.INT8:
-        scales = _round_away(groups.abs().amax(-1) / 127)
-        return _divide(groups, scales, -127, 127).to(torch.int8).flatten(1), scales
+        scales = round_away(groups.abs().amax(-1) / 127)
+        return divide(groups, scales, -127, 127).to(torch.int8).flatten(1), scales
     largest = groups.abs().argmax(-1, keepdim=True)
-    scales = _round_away(groups.gather(-1, largest).squeeze(-1) / -8)
-    levels = (_divide(groups, scales, -8, 7) + 8).to(torch.uint8)
+    scales = round_away(groups.gather(-1, largest).squeeze(-1) / -8)
+    levels = (divide(groups, scales, -8, 7) + 8).to(torch.uint8)
     # A byte holds input i of its group low and input i + 16 high: each half widens to a run.
     low, high = levels.chunk(2, dim=-1)
     return (low | (high << 4)).flatten(1), scales
-
-
-def _divide(groups: Tensor, scales: Tensor, lowest: int, highest: int) -> Tensor:
-    # A group of zeros has the scale zero, and the codes zero.
-    inverse = torch.where(scales == 0, 0.0, 1 / scales.float())
-    return (groups * inverse.unsqueeze(-1)).round().clamp(lowest, highest)
-
-
-def _round_away(scales: Tensor) -> Tensor:
-    """Round float32 to bfloat16 away from zero; a smaller scale would cut the largest weight."""
-    bits = scales.contiguous().view(torch.int32)
-    return ((bits + 0xFFFF) & ~0xFFFF).view(torch.float32).bfloat16()
 
 
 def _widen(codes: Tensor, scales: Tensor | None) -> Tensor:

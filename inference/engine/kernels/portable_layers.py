@@ -3,7 +3,7 @@
 The readable reference of the native layers. Attention of a text layer gathers a sequence's pages
 into one run, once a layer: right for a reference, and the price of having no kernels.
 Letters: M rows, T tokens of one sequence so far, P patches, H hidden width, A query heads,
-C key-value heads, D head width, S tokens a page.
+C key-value heads, D head width, S tokens a page, W width of a row of the cache.
 Source: Qwen3VLTextDecoderLayer and Qwen3VLVisionBlock, transformers 5.24.0.
 """
 
@@ -25,6 +25,7 @@ from inference.engine.kernels.base import (
     TextStep,
     VisionLayer,
 )
+from inference.engine.kernels.cache_rows import narrow, widen
 from inference.engine.kernels.tensor_checks import check_layers, check_starts, check_tensor
 from inference.engine.shape import TextShape, VisionShape
 
@@ -178,17 +179,17 @@ class _Span:
         self._pages = pages
 
     def write(self, cache: Tensor, keys: Tensor, values: Tensor) -> None:
-        """Put the rows' keys and values (m, C, D) into a layer's cache (G, 2, C, S, D)."""
+        """Put the rows' keys and values (m, C, D) into a layer's cache (G, 2, C, S, W)."""
         index = torch.arange(self._first_index, self._length)
         pages, slots = self._pages[index // PAGE_TOKENS], index % PAGE_TOKENS
-        cache[pages, 0, :, slots] = keys.to(cache.dtype)
-        cache[pages, 1, :, slots] = values.to(cache.dtype)
+        cache[pages, 0, :, slots] = narrow(keys, cache.dtype)
+        cache[pages, 1, :, slots] = narrow(values, cache.dtype)
 
     def attend(self, cache: Tensor, queries: Tensor) -> Tensor:
         """Return (m, A, D): each of the rows (m, A, D) over all indices up to its own."""
-        # (pages, 2, C, S, D) -> (2, C, pages * S, D) -> keys and values (C, T, D)
+        # (pages, 2, C, S, W) -> (2, C, pages * S, W) -> keys and values (C, T, D)
         run = cache[self._pages].permute(1, 2, 0, 3, 4).flatten(2, 3)
-        keys, values = run[:, :, : self._length].float().unbind(0)
+        keys, values = widen(run[:, :, : self._length], queries.shape[-1]).unbind(0)
         index = torch.arange(self._length)
         mask = index <= index[self._first_index :, None]
         attended = functional.scaled_dot_product_attention(

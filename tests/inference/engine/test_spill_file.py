@@ -96,6 +96,7 @@ HEADER_BYTES = count_run_bytes(FORM, 3) - 120
         pytest.param(cut(HEADER_BYTES + 100), "another size", id="within the pages"),
         pytest.param(lambda content: content + b"x", "another size", id="too long"),
         pytest.param(flip(0), "not a file of pages", id="magic"),
+        pytest.param(lambda content: b"VLPAGES1" + content[8:], "not a file", id="older form"),
         pytest.param(flip(9), "another model", id="model"),
         pytest.param(flip(40), "another model", id="page size"),
         pytest.param(flip(49), "not a file of pages", id="page count"),

@@ -17,7 +17,8 @@ from torch import Tensor
 
 from inference.backends.torchvision_shim import ensure_torchvision
 from inference.config import Quantization
-from inference.engine.kernels.base import PAGE_TOKENS, Kernels, cache_dtype
+from inference.engine.kernels.base import PAGE_TOKENS, Kernels
+from inference.engine.kernels.cache_rows import cache_dtype, narrow
 from inference.engine.rope import PatchGrid, PromptPositions, prompt_positions
 from inference.engine.shape import ModelShape, read_shape
 from inference.engine.text import FeatureSpan, SequenceRows, TextModel, TextPass
@@ -215,11 +216,8 @@ class Engine:
         self.shape = weights.shape
         text = weights.shape.text
         # Pages that nobody wrote hold what no attention may ever meet.
-        self.cache = torch.full(
-            (text.layers, PAGES, 2, text.kv_heads, PAGE_TOKENS, text.head_dim),
-            float("nan"),
-            dtype=cache_dtype(weights.quantization),
-        )
+        size = (text.layers, PAGES, 2, text.kv_heads, PAGE_TOKENS, text.head_dim)
+        self.cache = narrow(torch.full(size, torch.nan), cache_dtype(weights.quantization))
         self.vision = VisionTower(weights, kernels)
         self.text = TextModel(weights, kernels, self.cache)
         self._free = torch.randperm(PAGES, generator=torch.Generator().manual_seed(1)).tolist()

@@ -12,10 +12,12 @@
 #define VL_EXPORT extern "C" __attribute__((visibility("default")))
 
 // Raised whenever the interface or a packed form changes; native.py refuses another number.
-constexpr int32_t kAbiVersion = 3;
+constexpr int32_t kAbiVersion = 4;
 
 // The forms of a packed matrix (VlMatrix::form).
 enum Form : int32_t { kInt8 = 0, kInt4 = 1, kBf16 = 2, kFp32 = 3 };
+// The forms of the cache (VlTextStep::cache_form), see cache_rows.h.
+enum CacheForm : int32_t { kInt8Rows = 0, kBf16Rows = 1, kFp32Rows = 2 };
 
 struct VlMatrix {
     const uint8_t* bytes;
@@ -51,7 +53,7 @@ struct VlTextStep {
     const int32_t* row_starts;   // (B + 1), ascending from 0 to M
     const int32_t* first_index;  // (B)
     const int32_t* page_tables;  // (B, table_width), pages below G as far as a sequence's rows go
-    void* cache;                 // (L, G, 2, C, S, D), bfloat16 or float32
+    void* cache;                 // (L, G, 2, C, S), rows of cache_form
     const float* deep;           // (levels, deep_count, H) or null
     const int32_t* deep_rows;    // (deep_count), below M
     int64_t sequences;           // B
@@ -59,7 +61,7 @@ struct VlTextStep {
     int64_t pages;  // G
     int64_t levels;
     int64_t deep_count;
-    int32_t cache_is_bf16;
+    int32_t cache_form;
 };
 
 struct VlVisionShape {

@@ -48,15 +48,23 @@ class QueryBlock {
     int32_t* limits_;
 };
 
-// Turns up to kColumns keys (rows of `stride` cells) into a tile; columns behind `count` become 0.
-template <int kColumns = kTileKeys, class Cell>
-void make_tile(const Cell* keys, int64_t count, int64_t stride, int64_t width, float* tile) {
+// Rows of numbers, `stride` apart.
+struct Strided {
+    const float* start;
+    int64_t stride;
+
+    simd::Floats load(int64_t row, int64_t d) const { return simd::load(start + row * stride + d); }
+};
+
+// Turns up to kColumns keys into a tile; columns behind `count` become 0.
+template <int kColumns = kTileKeys, class Rows>
+void make_tile(const Rows& keys, int64_t count, int64_t width, float* tile) {
     for (int64_t column = 0; column < kColumns; column += simd::kLanes) {
         for (int64_t d = 0; d < width; d += simd::kLanes) {
             simd::Floats square[simd::kLanes];
             for (int i = 0; i < simd::kLanes; ++i) {
                 const int64_t key = column + i;
-                square[i] = key < count ? simd::load(keys + key * stride + d) : simd::zeros();
+                square[i] = key < count ? keys.load(key, d) : simd::zeros();
             }
             simd::transpose(square);
             for (int i = 0; i < simd::kLanes; ++i) {
@@ -66,12 +74,12 @@ void make_tile(const Cell* keys, int64_t count, int64_t stride, int64_t width, f
     }
 }
 
-// Copies `count` values (rows of `stride` cells) to (count, width) floats.
-template <class Cell>
-void copy_values(const Cell* values, int64_t count, int64_t stride, int64_t width, float* out) {
+// Copies `count` values to (count, width) floats.
+template <class Rows>
+void copy_values(const Rows& values, int64_t count, int64_t width, float* out) {
     for (int64_t key = 0; key < count; ++key) {
         for (int64_t d = 0; d < width; d += simd::kLanes) {
-            simd::store(out + key * width + d, simd::load(values + key * stride + d));
+            simd::store(out + key * width + d, values.load(key, d));
         }
     }
 }

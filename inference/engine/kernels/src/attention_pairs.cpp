@@ -80,7 +80,7 @@ void PairTiles::put_keys(const float* keys, int64_t count, int64_t stride, int16
     const int64_t width = width_ / 2;
     for (int64_t key = 0; key < kPairKeys; key += kPairColumns) {
         const int64_t here = std::clamp<int64_t>(count - key, 0, kPairColumns);
-        make_tile<kPairColumns>(pairs + key * width, here, width, width,
+        make_tile<kPairColumns>(Strided{pairs + key * width, width}, here, width,
                                 reinterpret_cast<float*>(keys_ + key * width_));
     }
 }

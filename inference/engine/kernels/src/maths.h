@@ -55,4 +55,13 @@ inline simd::Floats gelu(simd::Floats x) {
     return gate(x, simd::mul(x, cubic));
 }
 
+// Of `count` numbers, whole vectors of them; a NaN beats every number.
+inline float largest_magnitude(const float* x, int64_t count) {
+    simd::Floats peak = simd::zeros();
+    for (int64_t i = 0; i < count; i += simd::kLanes) {
+        peak = simd::larger_magnitude(peak, simd::load(x + i));
+    }
+    return simd::peak_magnitude(peak);
+}
+
 }  // namespace maths

@@ -7,7 +7,9 @@
 #include <cstring>
 
 #include "abi.h"
+#include "bf16.h"
 #include "forms.h"
+#include "maths.h"
 #include "memory.h"
 #include "simd.h"
 #include "threads.h"
@@ -18,20 +20,6 @@ using forms::kBlock;
 using forms::kGroup;
 
 using Group = float[kBlock][kGroup];
-
-float to_float(Bf16 x) {
-    const uint32_t bits = static_cast<uint32_t>(x.bits) << 16;
-    float result;
-    std::memcpy(&result, &bits, sizeof result);
-    return result;
-}
-
-// The next bfloat16 that is no smaller in magnitude.
-Bf16 away_from_zero(float x) {
-    uint32_t bits;
-    std::memcpy(&bits, &x, sizeof bits);
-    return Bf16{static_cast<uint16_t>((bits + 0xffff) >> 16)};
-}
 
 // values[i] = x[i] / scale, rounded; all 0 beside a scale of 0.
 void divide(const float* x, float scale, int32_t (&values)[kGroup]) {
@@ -44,18 +32,10 @@ void divide(const float* x, float scale, int32_t (&values)[kGroup]) {
     }
 }
 
-float largest_magnitude(const float* x) {
-    simd::Floats peak = simd::zeros();
-    for (int i = 0; i < kGroup; i += simd::kLanes) {
-        peak = simd::larger_magnitude(peak, simd::load(x + i));
-    }
-    return simd::peak_magnitude(peak);
-}
-
 void pack_int8(const Group& weights, uint8_t* out) {
     auto* scales = reinterpret_cast<Bf16*>(out + kBlock * kGroup);
     for (int n = 0; n < kBlock; ++n) {
-        scales[n] = away_from_zero(largest_magnitude(weights[n]) / 127);
+        scales[n] = away_from_zero(maths::largest_magnitude(weights[n], kGroup) / 127);
         int32_t values[kGroup];
         divide(weights[n], to_float(scales[n]), values);
         for (int k = 0; k < kGroup; ++k) {

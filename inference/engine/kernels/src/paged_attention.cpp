@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <type_traits>
 
 #include "attention.h"
+#include "cache_rows.h"
 #include "maths.h"
 #include "simd.h"
 #include "threads.h"
@@ -21,19 +23,24 @@ constexpr int64_t kBlockQueries = 128;
 constexpr int kMostQueries = 4;  // that share a pass over a page
 
 // scores (kQueries, kShareKeys) of 16 keys.
-template <int kQueries, class Cell>
-void score_page(const float* queries, const Cell* keys, int64_t width, float* scores) {
+template <int kQueries, class Rows>
+void score_page(const float* queries, const Rows& keys, int64_t width, float* scores) {
     constexpr int kKeys = kQueries > 2 ? 2 : 4;
     for (int64_t key = 0; key < kPageTokens; key += kKeys) {
         Floats sums[kQueries][kKeys];
         for (auto& row : sums) {
             for (auto& sum : row) sum = simd::zeros();
         }
-        for (int64_t d = 0; d < width; d += kLanes) {
+        for (int64_t d = 0; d < width; d += kGroup) {
             for (int k = 0; k < kKeys; ++k) {
-                const Floats cells = simd::load(keys + (key + k) * width + d);
-                for (int q = 0; q < kQueries; ++q) {
-                    sums[q][k] = simd::fma(simd::load(queries + q * width + d), cells, sums[q][k]);
+                Floats numbers[kVectors];
+                keys.load(key + k, d, numbers);
+                for (int v = 0; v < kVectors; ++v) {
+                    const float* at = queries + d + v * kLanes;
+                    for (int q = 0; q < kQueries; ++q) {
+                        sums[q][k] =
+                            simd::fma(simd::load(at + q * width), numbers[v], sums[q][k]);
+                    }
                 }
             }
         }
@@ -46,36 +53,31 @@ void score_page(const float* queries, const Cell* keys, int64_t width, float* sc
 }
 
 // out (kQueries, width) += weights (kQueries, kShareKeys) of `count` values.
-template <int kQueries, class Cell>
-void gather_page(const float* weights, const Cell* values, int64_t count, int64_t width,
+template <int kQueries, class Rows>
+void gather_page(const float* weights, const Rows& values, int64_t count, int64_t width,
                  float* out) {
-    for (int64_t d = 0; d < width; d += 2 * kLanes) {
-        Floats sums[kQueries][2];
+    // As many vectors at a time as leave registers for the sums of all queries.
+    constexpr int kSums = kQueries > 2 ? 2 : kVectors;
+    for (int64_t d = 0; d < width; d += kSums * kLanes) {
+        float* at = out + d;
+        Floats sums[kQueries][kSums];
         for (int q = 0; q < kQueries; ++q) {
-            for (int v = 0; v < 2; ++v) sums[q][v] = simd::load(out + q * width + d + v * kLanes);
+            for (int v = 0; v < kSums; ++v) sums[q][v] = simd::load(at + q * width + v * kLanes);
         }
         for (int64_t key = 0; key < count; ++key) {
-            for (int v = 0; v < 2; ++v) {
-                const Floats cells = simd::load(values + key * width + d + v * kLanes);
-                for (int q = 0; q < kQueries; ++q) {
-                    const Floats weight = simd::broadcast(weights[q * kShareKeys + key]);
-                    sums[q][v] = simd::fma(weight, cells, sums[q][v]);
+            Floats numbers[kSums];
+            values.load(key, d, numbers);
+            for (int q = 0; q < kQueries; ++q) {
+                const Floats weight = simd::broadcast(weights[q * kShareKeys + key]);
+                for (int v = 0; v < kSums; ++v) {
+                    sums[q][v] = simd::fma(weight, numbers[v], sums[q][v]);
                 }
             }
         }
         for (int q = 0; q < kQueries; ++q) {
-            for (int v = 0; v < 2; ++v) simd::store(out + q * width + d + v * kLanes, sums[q][v]);
+            for (int v = 0; v < kSums; ++v) simd::store(at + q * width + v * kLanes, sums[q][v]);
         }
     }
-}
-
-// Fetches a page while the one before is computed with: pages are scattered, so the processor cannot
-// foresee them.
-template <class Cell>
-void fetch(const Cell* cells, int64_t width) {
-    const auto* bytes = reinterpret_cast<const char*>(cells);
-    const int64_t size = kPageTokens * width * static_cast<int64_t>(sizeof(Cell));
-    for (int64_t i = 0; i < size; i += 64) simd::prefetch(bytes + i);
 }
 
 // Calls `function` with a constant for how many of `left` queries share the next pass.
@@ -155,31 +157,29 @@ void Attention::plan_block(int64_t sequence, int64_t first_row, int64_t last_row
 
 void Attention::run(int64_t layer, const float* queries, int64_t stride, float* out) {
     const Layer now{layer, queries, stride, out};
-    if (step_->cache_is_bf16 != 0) {
-        run_units<Bf16>(now);
-    } else {
-        run_units<float>(now);
-    }
+    with_rows(step_->cache_form, [&](auto* rows) {
+        run_units<std::remove_pointer_t<decltype(rows)>>(now);
+    });
     threads::for_rows(static_cast<int64_t>(firsts_.size()), [&](int64_t i, int) {
         merge(now, firsts_[static_cast<size_t>(i)]);
     });
 }
 
-template <class Cell>
+template <class Rows>
 void Attention::run_units(const Layer& layer) {
     float* memory = thread_memory_.room<float>(0);
     threads::for_each(static_cast<int64_t>(units_.size()), [&](int64_t i, int thread) {
         const Unit& unit = units_[static_cast<size_t>(i)];
         if (unit.share >= 0) {
-            run_single<Cell>(layer, unit, memory + thread * thread_size_);
+            run_single<Rows>(layer, unit, memory + thread * thread_size_);
         } else {
-            run_block<Cell>(layer, unit, memory + thread * thread_size_);
+            run_block<Rows>(layer, unit, memory + thread * thread_size_);
         }
     });
 }
 
 // One share of one row: weighted values, maxima and sums of the head's queries.
-template <class Cell>
+template <class Rows>
 void Attention::run_single(const Layer& layer, const Unit& unit, float* scores) {
     const int64_t width = shape_->head_dim, count = unit.last_key - unit.first_key;
     const float* queries =
@@ -188,26 +188,26 @@ void Attention::run_single(const Layer& layer, const Unit& unit, float* scores) 
     float* out = share(unit.share);
     float *peaks = out + per_head_ * width, *totals = peaks + per_head_;
     std::fill_n(out, per_head_ * width, 0.0f);
-    // Calls step(page's cells, first key) for all pages of keys (part 0) or values (part 1).
+    // Calls step(a page's rows, first key) for all pages of keys (part 0) or values (part 1).
     const auto walk = [&](int part, const auto& step) {
         for (int64_t key = 0; key < count; key += kPageTokens) {
             const int32_t* page = pages + key / kPageTokens;
             if (key + kPageTokens < count) {
-                fetch(cache_.page<Cell>(layer.index, page[1], part, unit.head), width);
+                cache_.fetch<Rows>(layer.index, page[1], part, unit.head);
             }
-            step(cache_.page<Cell>(layer.index, page[0], part, unit.head), key);
+            step(cache_.page<Rows>(layer.index, page[0], part, unit.head), key);
         }
     };
     for (int64_t q = 0; q < per_head_; q += kMostQueries) {
         with_queries(per_head_ - q, [&](auto number) {
             constexpr int kQueries = decltype(number)::value;
-            walk(0, [&](const Cell* keys, int64_t key) {
+            walk(0, [&](const Rows& keys, int64_t key) {
                 score_page<kQueries>(queries + q * width, keys, width, scores + key);
             });
             for (int i = 0; i < kQueries; ++i) {
                 weigh(scores + i * kShareKeys, count, peaks + q + i, totals + q + i);
             }
-            walk(1, [&](const Cell* values, int64_t key) {
+            walk(1, [&](const Rows& values, int64_t key) {
                 gather_page<kQueries>(scores + key, values, std::min(kPageTokens, count - key),
                                       width, out + q * width);
             });
@@ -236,7 +236,7 @@ void Attention::merge(const Layer& layer, const Unit& first) {
 }
 
 // A block of rows times the queries of one key-value head, over all keys that the last row sees.
-template <class Cell>
+template <class Rows>
 void Attention::run_block(const Layer& layer, const Unit& unit, float* memory) {
     const int64_t width = shape_->head_dim, rows = unit.last_row - unit.first_row;
     const int64_t count = rows * per_head_, first_limit = unit.last_key - rows + 1;
@@ -254,9 +254,9 @@ void Attention::run_block(const Layer& layer, const Unit& unit, float* memory) {
         for (int64_t i = 0; i < here; i += kPageTokens) {
             const int64_t page = table(unit.sequence)[(key + i) / kPageTokens];
             const int64_t seen = std::min(kPageTokens, here - i);
-            attention::make_tile(cache_.page<Cell>(layer.index, page, 0, unit.head), seen, width,
-                                 width, keys + i * width);
-            attention::copy_values(cache_.page<Cell>(layer.index, page, 1, unit.head), seen, width,
+            attention::make_tile(cache_.page<Rows>(layer.index, page, 0, unit.head), seen, width,
+                                 keys + i * width);
+            attention::copy_values(cache_.page<Rows>(layer.index, page, 1, unit.head), seen,
                                    width, values + i * width);
         }
         block.absorb(key, here, keys, values);

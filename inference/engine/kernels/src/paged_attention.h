@@ -10,21 +10,39 @@
 
 #include "abi.h"
 #include "memory.h"
+#include "simd.h"
 
 namespace paged {
 
 constexpr int64_t kPageTokens = 16;
 
-// Where the cache holds things; Cell is Bf16 or float.
+// Where the cache holds things; Rows is one of cache_rows.h.
 struct Cache {
     void* start;
     int64_t pages, heads, width;  // G, C, D
 
-    // The (S, D) keys (part 0) or values (part 1) of one head in one page of one layer.
-    template <class Cell>
-    Cell* page(int64_t layer, int64_t page, int part, int64_t head) const {
-        const int64_t slab = ((layer * pages + page) * 2 + part) * heads + head;
-        return static_cast<Cell*>(start) + slab * kPageTokens * width;
+    // The S keys (part 0) or values (part 1) of one head in one page of one layer.
+    template <class Rows>
+    Rows page(int64_t layer, int64_t page, int part, int64_t head) const {
+        return Rows(slab<Rows>(layer, page, part, head), width);
+    }
+
+    // Brings a page into the processor's caches. Pages are scattered, so it cannot foresee them.
+    template <class Rows>
+    void fetch(int64_t layer, int64_t page, int part, int64_t head) const {
+        const char* bytes = slab<Rows>(layer, page, part, head);
+        for (int64_t i = 0; i < slab_bytes<Rows>(); i += 64) simd::prefetch(bytes + i);
+    }
+
+  private:
+    template <class Rows>
+    int64_t slab_bytes() const {
+        return kPageTokens * Rows::row_bytes(width);
+    }
+    template <class Rows>
+    char* slab(int64_t layer, int64_t page, int part, int64_t head) const {
+        const int64_t number = ((layer * pages + page) * 2 + part) * heads + head;
+        return static_cast<char*>(start) + number * slab_bytes<Rows>();
     }
 };
 
@@ -53,11 +71,11 @@ class Attention {
 
     void plan_single(int64_t sequence, int64_t row, int64_t keys);
     void plan_block(int64_t sequence, int64_t first_row, int64_t last_row, int64_t first_key);
-    template <class Cell>
+    template <class Rows>
     void run_units(const Layer& layer);
-    template <class Cell>
+    template <class Rows>
     void run_single(const Layer& layer, const Unit& unit, float* memory);
-    template <class Cell>
+    template <class Rows>
     void run_block(const Layer& layer, const Unit& unit, float* memory);
     void merge(const Layer& layer, const Unit& first);
 

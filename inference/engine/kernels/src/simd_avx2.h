@@ -18,10 +18,18 @@ inline bool is_supported() {
 
 inline Floats zeros() { return _mm256_setzero_ps(); }
 inline Floats broadcast(float x) { return _mm256_set1_ps(x); }
+inline Floats broadcast(Bf16 x) {
+    const __m256i bits = _mm256_set1_epi16(static_cast<int16_t>(x.bits));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(bits, 16));
+}
 inline Floats load(const float* p) { return _mm256_loadu_ps(p); }
 inline Floats load(const Bf16* p) {
     const __m128i bits = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
+}
+inline Floats load(const int8_t* p) {
+    const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes));
 }
 inline void store(float* p, Floats x) { _mm256_storeu_ps(p, x); }
 
@@ -36,6 +44,14 @@ inline void store(Bf16* p, Floats x) {
     const __m128i packed =
         _mm_packus_epi32(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), packed);
+}
+
+// `x`, and `by` in the lanes whose byte is -128.
+inline Floats replace_lowest(Floats x, const int8_t* bytes, Floats by) {
+    const __m128i narrow = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(bytes));
+    const __m256i is_lowest =
+        _mm256_cmpeq_epi32(_mm256_cvtepi8_epi32(narrow), _mm256_set1_epi32(-128));
+    return _mm256_blendv_ps(x, by, _mm256_castsi256_ps(is_lowest));
 }
 
 inline Floats add(Floats a, Floats b) { return _mm256_add_ps(a, b); }
@@ -107,6 +123,12 @@ inline int32_t sum(Ints x) {
 inline void store_shorts(int16_t* p, Ints low, Ints high) {
     const __m256i packed = _mm256_permute4x64_epi64(_mm256_packs_epi32(low, high), 0xd8);
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), packed);
+}
+// kLanes int8 from a vector of int32, saturated, in order.
+inline void store_bytes(int8_t* p, Ints x) {
+    const __m128i words =
+        _mm_packs_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packs_epi16(words, words));
 }
 inline Shorts load_shorts(const void* p) { return load_ints(p); }
 inline void store_shorts(int16_t* p, Shorts x) {

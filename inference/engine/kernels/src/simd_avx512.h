@@ -20,10 +20,18 @@ inline bool is_supported() {
 
 inline Floats zeros() { return _mm512_setzero_ps(); }
 inline Floats broadcast(float x) { return _mm512_set1_ps(x); }
+inline Floats broadcast(Bf16 x) {
+    const __m512i bits = _mm512_set1_epi16(static_cast<int16_t>(x.bits));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(bits, 16));
+}
 inline Floats load(const float* p) { return _mm512_loadu_ps(p); }
 inline Floats load(const Bf16* p) {
     const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
+}
+inline Floats load(const int8_t* p) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes));
 }
 inline void store(float* p, Floats x) { _mm512_storeu_ps(p, x); }
 
@@ -36,6 +44,12 @@ inline void store(Bf16* p, Floats x) {
     const __m512i kept = _mm512_mask_mov_epi32(up, is_nan, _mm512_set1_epi32(0x7fc00000));
     const __m256i packed = _mm512_cvtepi32_epi16(_mm512_srli_epi32(kept, 16));
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), packed);
+}
+
+// `x`, and `by` in the lanes whose byte is -128.
+inline Floats replace_lowest(Floats x, const int8_t* bytes, Floats by) {
+    const __m128i narrow = _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes));
+    return _mm512_mask_mov_ps(x, _mm_cmpeq_epi8_mask(narrow, _mm_set1_epi8(-128)), by);
 }
 
 inline Floats add(Floats a, Floats b) { return _mm512_add_ps(a, b); }

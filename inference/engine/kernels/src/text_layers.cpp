@@ -6,14 +6,15 @@
 // layers. Activations of a product are made row by row where their source is still in the cache.
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 #include <vector>
 
 #include "abi.h"
+#include "cache_rows.h"
 #include "memory.h"
 #include "norms.h"
 #include "paged_attention.h"
 #include "product.h"
-#include "simd.h"
 #include "threads.h"
 
 namespace {
@@ -65,11 +66,9 @@ class TextNetwork {
         put_normed(step.hidden, rows_, layer.input_norm, layer.qkv);
         product::multiply(layer.qkv, x_, {}, wide_);
         threads::for_rows(rows_, [&](int64_t row, int) {
-            if (step.cache_is_bf16 != 0) {
-                place_heads<Bf16>(step, index, row);
-            } else {
-                place_heads<float>(step, index, row);
-            }
+            paged::with_rows(step.cache_form, [&](auto* rows) {
+                place_heads<std::remove_pointer_t<decltype(rows)>>(step, index, row);
+            });
         });
         attention_.run(index, wide_, qkv_width(), mixed_);
         x_.reshape(rows_, mixed_width(), layer.o.form);
@@ -79,7 +78,7 @@ class TextNetwork {
     }
 
     // Norms and turns a row's heads; its keys and values go to their page.
-    template <class Cell>
+    template <class Rows>
     void place_heads(const VlTextStep& step, int64_t index, int64_t row) {
         const VlTextLayer& layer = layers_[static_cast<size_t>(index)];
         const int64_t width = shape_.head_dim;
@@ -95,17 +94,10 @@ class TextNetwork {
         for (int64_t i = 0; i < shape_.kv_heads; ++i, head += width) {
             norms::rms(head, layer.k_norm, shape_.eps, width, head);
             norms::rotate(head, cos, sin, 1, width);
-            store_cells(head, cache.page<Cell>(index, place.page, 0, i) + place.slot * width);
+            cache.page<Rows>(index, place.page, 0, i).store(place.slot, head);
         }
         for (int64_t i = 0; i < shape_.kv_heads; ++i, head += width) {
-            store_cells(head, cache.page<Cell>(index, place.page, 1, i) + place.slot * width);
-        }
-    }
-
-    template <class Cell>
-    void store_cells(const float* head, Cell* cells) const {
-        for (int64_t d = 0; d < shape_.head_dim; d += simd::kLanes) {
-            simd::store(cells + d, simd::load(head + d));
+            cache.page<Rows>(index, place.page, 1, i).store(place.slot, head);
         }
     }
 

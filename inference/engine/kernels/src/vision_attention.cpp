@@ -82,9 +82,11 @@ void Attention::place_block(const VlVisionStep& step, float* wide, int64_t index
     }
     for (int64_t i = 0; i < block.count; i += attention::kTileKeys) {
         const int64_t here = std::min<int64_t>(attention::kTileKeys, block.count - i);
-        attention::make_tile(keys + i * stride, here, stride, width_, cells + i * width_);
+        attention::make_tile(attention::Strided{keys + i * stride, stride}, here, width_,
+                             cells + i * width_);
     }
-    attention::copy_values(values, block.count, stride, width_, cells + kBlockKeys * width_);
+    attention::copy_values(attention::Strided{values, stride}, block.count, width_,
+                           cells + kBlockKeys * width_);
 }
 
 void Attention::run(int64_t first, int64_t last, const float* wide, float* out) {

@@ -22,6 +22,7 @@ from inference.engine.kernels.base import (
     TextStep,
     VisionLayer,
 )
+from inference.engine.kernels.cache_rows import narrow, widen
 from inference.engine.shape import TextShape, VisionShape
 
 TEXT = TextShape(
@@ -153,7 +154,7 @@ def make_step(
         row_starts=starts.int(),
         first_index=torch.tensor([span.before for span in spans], dtype=torch.int32),
         page_tables=tables,
-        cache=cache.to(dtype),
+        cache=narrow(cache, dtype),
     )
 
 
@@ -180,6 +181,11 @@ def run_text(
     return copy
 
 
+def cached(step: TextStep, shape: TextShape = TEXT) -> Tensor:
+    """Return the cache (L, G, 2, C, S, D) as numbers, NaN where nobody wrote."""
+    return widen(step.cache, shape.head_dim)
+
+
 def _attend(
     kernels: Kernels,
     layer: TextLayer,
@@ -200,11 +206,11 @@ def _attend(
         before = int(step.first_index[sequence])
         for row in range(start, end):
             cell = _cell(step, index, sequence, before + row - start)
-            cell[0], cell[1] = keys[row], values[row]
+            cell[0], cell[1] = (narrow(part[row], cell.dtype) for part in (keys, values))
         count = before + end - start
         cells = [_cell(step, index, sequence, token) for token in range(count)]
         # (tokens, 2, C, D) -> keys and values (A, tokens, D)
-        seen = torch.stack(cells).float().repeat_interleave(per_head, dim=2)
+        seen = widen(torch.stack(cells), width).repeat_interleave(per_head, dim=2)
         all_keys, all_values = seen.permute(1, 2, 0, 3)
         scores = queries[start:end].transpose(0, 1) @ all_keys.mT / width**0.5
         hidden = torch.ones(end - start, count, dtype=torch.bool).triu(before + 1)
@@ -261,3 +267,8 @@ def turn(heads: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 def error(found: Tensor, expected: Tensor) -> float:
     """Return the largest difference relative to the root mean square of what is expected."""
     return float((found - expected).abs().max() / expected.square().mean().sqrt())
+
+
+def mean_error(found: Tensor, expected: Tensor) -> float:
+    """Return the root mean square of the differences relative to that of what is expected."""
+    return float((found - expected).norm() / expected.norm())

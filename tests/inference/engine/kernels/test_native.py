@@ -15,18 +15,21 @@ from torch import Tensor
 
 from inference.config import Quantization
 from inference.engine.kernels.base import PackedMatrix, TextStep
+from inference.engine.kernels.cache_rows import narrow
 from inference.engine.kernels.native import NativeKernels
 from tests.inference.engine.kernels.reference import (
     TEXT,
     VISION,
     Span,
     copy_step,
+    dense,
     make_step,
     make_text_layers,
     make_vision_layers,
     random,
 )
 
+NARROW = [pytest.param(torch.int8, id="int8"), pytest.param(torch.bfloat16, id="bf16")]
 EVERY = [pytest.param(quantization, id=quantization.value) for quantization in Quantization]
 SPANS = [Span(600, 1), Span(0, 70), Span(16, 1)]
 
@@ -59,9 +62,10 @@ def test_product_does_not_depend_on_threads(
     assert torch.equal(results[0], results[2])
 
 
-def test_text_layers_do_not_depend_on_threads(native: NativeKernels) -> None:
+@pytest.mark.parametrize("dtype", NARROW)
+def test_text_layers_do_not_depend_on_threads(native: NativeKernels, dtype: torch.dtype) -> None:
     layers = native.text_layers(TEXT, make_text_layers(native, Quantization.INT8))
-    alone = make_step(SPANS, torch.bfloat16)
+    alone = make_step(SPANS, dtype)
     together = copy_step(alone)
 
     native.set_threads(1)
@@ -102,9 +106,34 @@ def test_parts_of_another_pass_in_between_are_refused(native: NativeKernels) -> 
         tower.run_part(first, angles, angles, _int32(0, 4), 0, 1)
 
 
-def test_sequence_does_not_depend_on_those_beside_it(native: NativeKernels) -> None:
+def test_rows_of_the_cache_are_those_that_torch_makes(native: NativeKernels) -> None:
+    layer = make_text_layers(native, Quantization.FP32)[0]
+    mixed = dense(native, layer.qkv) * random(8 * 32, 1, seed=9) ** 5
+    layer = replace(
+        layer,
+        k_norm=random(32, seed=8) ** 5,
+        qkv=native.pack(mixed.contiguous(), Quantization.FP32),
+    )
+    layers = native.text_layers(replace(TEXT, layers=1), [layer])
+    exact = make_step([Span(0, 70)], shape=replace(TEXT, layers=1))
+    step = replace(copy_step(exact), cache=narrow(exact.cache, torch.int8))
+
+    layers.run(exact, 0, 1)
+    layers.run(step, 0, 1)
+
+    written = ~exact.cache.isnan().any(-1)
+    expected = narrow(exact.cache, torch.int8)
+    assert torch.equal(step.cache[written], expected[written])
+    has_outlier = expected[written][:, :32].eq(-128).any(-1)
+    assert 0.1 < has_outlier.float().mean() < 0.9
+
+
+@pytest.mark.parametrize("dtype", NARROW)
+def test_sequence_does_not_depend_on_those_beside_it(
+    native: NativeKernels, dtype: torch.dtype
+) -> None:
     layers = native.text_layers(TEXT, make_text_layers(native, Quantization.INT8))
-    together = make_step(SPANS, torch.bfloat16)
+    together = make_step(SPANS, dtype)
     start, end = 1, 71
     alone = replace(
         copy_step(together),
@@ -263,6 +292,7 @@ def _int32(*numbers: int) -> Tensor:
         ({"page_tables": _int32(1).view(1, 1)}, "1 pages below 1"),
         ({"cache": torch.zeros(3, 1, 2, 2, 16, 32).double()}, "cache"),
         ({"cache": torch.zeros(2, 1, 2, 2, 16, 32)}, "cache"),
+        ({"cache": torch.zeros(3, 1, 2, 2, 16, 32).char()}, "cache"),
         ({"deep": torch.zeros(1, 1, 64), "deep_rows": _int32(3)}, "deep_rows below 3"),
         ({"deep": torch.zeros(1, 2, 64), "deep_rows": _int32(1)}, "deep"),
     ],
