@@ -13,6 +13,7 @@ from tests.browser.server import ServerProcess
 
 MANY = 3000
 LIST_NODES = 2500
+LIST_PAGES = re.compile(r"/conversations/\?")
 
 
 def ask_anew(chat: ChatPage, question: str) -> None:
@@ -169,24 +170,50 @@ def test_of_thousands_only_those_near_the_eye_are_in_the_page(many: ChatPage) ->
     expect(many.cards.first).to_contain_text("Make many conversations.")
 
 
-def test_cards_that_come_when_the_reader_has_gone_on_do_not_stay(many: ChatPage) -> None:
-    place = many.page.locator("[data-conversations]")
-    late: list[Route] = []
+def hold_pages(chat: ChatPage) -> list[Route]:
+    """Let the list's pages wait until their routes are continued; give those that do."""
+    held: list[Route] = []
 
     def hold(route: Route) -> None:
-        late.append(route)
+        held.append(route)
 
-    many.page.route(re.compile(r"/conversations/\?"), hold)
+    chat.page.route(LIST_PAGES, hold)
+    return held
+
+
+def wait_for(chat: ChatPage, held: list[Route]) -> None:
+    """Wait until a page is asked for, and the observer has told of what is near."""
+    while not held:
+        chat.page.wait_for_timeout(20)  # lets the request be made
+    chat.page.wait_for_timeout(200)
+
+
+def test_cards_that_come_when_the_reader_has_gone_on_do_not_stay(many: ChatPage) -> None:
+    place = many.page.locator("[data-conversations]")
+    late = hold_pages(many)
     place.evaluate("(list) => list.scrollTo(0, list.scrollHeight / 2)")
-    while not late:
-        many.page.wait_for_timeout(20)  # lets the request be made
+    wait_for(many, late)
     place.evaluate("(list) => list.scrollTo(0, 0)")
-    many.page.wait_for_timeout(200)  # the observer has told of it
+    wait_for(many, late)
     filled = many.page.locator("[data-chunk]:not(.chunk--blank)")
 
-    with many.page.expect_response(re.compile(r"/conversations/\?")):
+    with many.page.expect_response(LIST_PAGES):
         for route in late:
             route.continue_()
     many.page.wait_for_timeout(300)  # they are put in their place
 
     expect(filled).to_have_count(1)  # where the reader is now
+
+
+def test_cards_that_stayed_for_their_focus_go_when_it_has_gone_on(many: ChatPage) -> None:
+    late = hold_pages(many)
+    many.cards.first.get_by_role("link").focus()
+    many.page.keyboard.press("End")
+    wait_for(many, late)  # out of sight, the first page still has the focus
+
+    for route in late:
+        route.continue_()
+
+    focused = many.page.locator("[data-card-link]:focus [data-card-title]")
+    expect(focused).to_have_text(f"Old {MANY}")
+    expect(many.page.locator("[data-chunk]").first).to_have_class(re.compile("chunk--blank"))

@@ -30,6 +30,7 @@ export class CardList {
       rootMargin: `${NEAR_PX}px 0px`,
     });
     on(root, "keydown", (event) => this.#keyPressed(event));
+    on(root, "focusout", ({ target }) => this.#lookAgain(target.closest("[data-chunk]")));
     this.#watch();
   }
 
@@ -134,10 +135,14 @@ export class CardList {
     chunk.style.blockSize = "";
     this.#joinGroups(chunk);
     this.tidy();
-    // It may be out of sight again, and the observer tells of changes alone.
+    this.#lookAgain(chunk);
+    this.#options.onShown();
+  }
+
+  /** Let go what came late or stayed for its focus: the observer tells of changes alone. @param {Element} chunk */
+  #lookAgain(chunk) {
     this.#observer.unobserve(chunk);
     this.#observer.observe(chunk);
-    this.#options.onShown();
   }
 
   /** A group that goes on from the page before needs no second title. @param {any} chunk */
@@ -193,8 +198,7 @@ export class CardList {
     if (!wanted) return;
     wanted.scrollIntoView({ block: "nearest" });
     await this.#fill(wanted);
-    const cards = [...wanted.querySelectorAll("[data-card]")];
-    const card = cards.at(step ? (step > 0 ? 0 : -1) : index);
+    const card = [...wanted.querySelectorAll("[data-card]")].at(step ? (step > 0 ? 0 : -1) : index);
     if (card) focus(card);
   }
 }
