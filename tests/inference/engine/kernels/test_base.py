@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from inference.config import Quantization
-from inference.engine.kernels.base import Activation, Kernels, TextLayer
+from inference.engine.kernels.base import Activation, Kernels, TextLayer, TextStep
 from inference.engine.kernels.cache_rows import narrow
 from inference.engine.shape import TextShape
 from tests.inference.engine.kernels.reference import (
@@ -212,17 +212,25 @@ def test_not_a_number_spoils_its_own_row_only(kernels: Kernels, quantization: Qu
     assert found[[0, 2]].isfinite().all()
 
 
+def run_both(
+    kernels: Kernels, spans: list[Span], quantization: Quantization, cache_dtype: torch.dtype
+) -> tuple[TextStep, TextStep]:
+    """Run a step through layers of the kernels and of the reference; return both."""
+    layers = make_text_layers(kernels, quantization)
+    step = make_step(spans, cache_dtype)
+    expected = run_text(kernels, layers, step)
+    kernels.text_layers(TEXT, layers).run(step, 0, len(layers))
+    return step, expected
+
+
 @pytest.mark.parametrize("quantization", EVERY)
 @pytest.mark.parametrize("spans", STEPS.values(), ids=STEPS.keys())
 def test_text_layers_equal_the_reference(
     kernels: Kernels, spans: list[Span], quantization: Quantization
 ) -> None:
-    layers = make_text_layers(kernels, quantization)
     dtype = torch.float32 if quantization is Quantization.FP32 else torch.bfloat16
-    step = make_step(spans, dtype)
-    expected = run_text(kernels, layers, step)
 
-    kernels.text_layers(TEXT, layers).run(step, 0, len(layers))
+    step, expected = run_both(kernels, spans, quantization, dtype)
 
     # A last bit of a bfloat16 key or value may fall the other way.
     bound = 1e-4 if dtype is torch.float32 else max(2e-2, layers_error(kernels, quantization))
@@ -237,11 +245,7 @@ def test_text_layers_equal_the_reference(
 def test_text_layers_over_eight_bits_equal_the_reference(
     kernels: Kernels, spans: list[Span], quantization: Quantization
 ) -> None:
-    layers = make_text_layers(kernels, quantization)
-    step = make_step(spans, torch.int8)
-    expected = run_text(kernels, layers, step)
-
-    kernels.text_layers(TEXT, layers).run(step, 0, len(layers))
+    step, expected = run_both(kernels, spans, quantization, torch.int8)
 
     # A key or value may fall to the next step, 1 % of its group's largest, but few do.
     bound = max(5e-3, layers_error(kernels, quantization))
