@@ -24,6 +24,9 @@ CONVERTER_REQUIREMENTS: Final = (
 )
 BUILD_OPTIONS: Final = (
     "-DCMAKE_BUILD_TYPE=Release",
+    # gcc 12 takes the shapes of AMX's registers for never read and leaves them out: the server then
+    # ends with an illegal instruction.
+    "-DCMAKE_CXX_FLAGS=-fno-tree-dse -fno-dse",
     "-DGGML_NATIVE=ON",
     "-DBUILD_SHARED_LIBS=OFF",
     "-DLLAMA_CURL=OFF",

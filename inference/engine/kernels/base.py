@@ -20,7 +20,10 @@ from inference.config import Quantization
 from inference.engine.shape import TextShape, VisionShape
 
 GROUP: Final = 32
-"""Numbers that share one scale, in quantised weights, activations and rows of the cache."""
+"""Numbers of the cache that share a scale; a quantised matrix has a multiple of it as inputs."""
+WEIGHT_GROUPS: Final = {Quantization.INT8: 128, Quantization.INT4: 32}
+"""Inputs that share one scale, in weights and in the activations that meet them; the last ones of a
+row may be fewer."""
 PAGE_TOKENS: Final = 16
 """S, tokens of one page of the key-value cache."""
 

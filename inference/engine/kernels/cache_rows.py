@@ -14,13 +14,17 @@ from typing import Final
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from inference.config import Quantization
 from inference.engine.kernels.base import GROUP
-from inference.engine.kernels.group_scales import divide, round_away
+from inference.engine.kernels.group_scales import (
+    Narrow,
+    count_groups,
+    narrow_groups,
+    split,
+    widen_groups,
+)
 
-_MARK: Final = -128  # in place of an outlier
 _DTYPES: Final = {Quantization.FP32: torch.float32, Quantization.BF16: torch.bfloat16}
 
 
@@ -33,48 +37,25 @@ def row_width(head_dim: int, dtype: torch.dtype) -> int:
     """Return W: how many cells of the cache's format a row takes."""
     if dtype is not torch.int8:
         return head_dim
-    return head_dim + 2 * torch.bfloat16.itemsize * _count_groups(head_dim)
+    return head_dim + 2 * torch.bfloat16.itemsize * count_groups(head_dim, GROUP)
 
 
 def narrow(numbers: Tensor, dtype: torch.dtype) -> Tensor:
     """Return the rows (…, W) of a cache's format for keys or values (…, D) float32."""
     if dtype is not torch.int8:
         return numbers.to(dtype)
-    width = numbers.shape[-1]
-    groups = _split(numbers)
-    is_outlier = _find_outliers(groups)
-    others = groups.masked_fill(is_outlier, 0)
-    scales = round_away(others.abs().amax(-1) / 127)
-    cells = divide(others, scales, -127, 127).to(torch.int8).masked_fill(is_outlier, _MARK)
-    outliers = torch.where(is_outlier, groups, 0).sum(-1).bfloat16()
-    behind = torch.stack([scales, outliers], dim=-1).flatten(-2)
-    return torch.cat([cells.flatten(-2)[..., :width], behind.view(torch.int8)], dim=-1)
+    parts = narrow_groups(split(numbers, GROUP))
+    cells = parts.cells.flatten(-2)[..., : numbers.shape[-1]]
+    behind = torch.stack([parts.scales, parts.outliers], dim=-1).flatten(-2)
+    return torch.cat([cells, behind.view(torch.int8)], dim=-1)
 
 
 def widen(rows: Tensor, head_dim: int) -> Tensor:
     """Return the keys or values (…, D) float32 of rows (…, W)."""
     if rows.dtype is not torch.int8:
         return rows.float()
-    groups = _split(rows[..., :head_dim])
-    behind = rows[..., head_dim:].contiguous().view(torch.bfloat16).float()
-    scales, outliers = behind.reshape(*groups.shape[:-1], 1, 2).unbind(-1)  # (…, groups, 1)
-    is_outlier = (groups == _MARK) & (outliers != 0)
-    numbers = torch.where(is_outlier, outliers, groups * scales)
+    cells = split(rows[..., :head_dim], GROUP)
+    behind = rows[..., head_dim:].contiguous().view(torch.bfloat16)
+    scales, outliers = behind.reshape(*cells.shape[:-1], 2).unbind(-1)
+    numbers = widen_groups(Narrow(cells, scales, outliers))
     return numbers.flatten(-2)[..., :head_dim]
-
-
-def _find_outliers(groups: Tensor) -> Tensor:
-    """Mark the numbers of groups (…, 32) whose square is above those of the others together."""
-    squares = groups.square()
-    return 2 * squares > squares.sum(-1, keepdim=True)
-
-
-def _count_groups(head_dim: int) -> int:
-    return -(-head_dim // GROUP)
-
-
-def _split(numbers: Tensor) -> Tensor:
-    """Return (…, D) as (…, groups, 32), zeros behind the end."""
-    missing = _count_groups(numbers.shape[-1]) * GROUP - numbers.shape[-1]
-    padded = functional.pad(numbers, (0, missing))
-    return padded.reshape(*numbers.shape[:-1], -1, GROUP)

@@ -33,7 +33,7 @@ from inference.engine.kernels.native_library import Matrix, check_status, open_l
 from inference.engine.kernels.tensor_checks import check_tensor
 from inference.engine.shape import TextShape, VisionShape
 
-LAYOUT_VERSION: Final = 1
+LAYOUT_VERSION: Final = 2
 """Raised whenever src/forms.h changes, so that packed caches on disk are made again."""
 FORMS: Final = {
     Quantization.INT8: 0,
@@ -83,7 +83,7 @@ class NativeKernels:
         """Return the size of a packed matrix.
 
         Raises:
-            ValueError: the inputs are not whole groups of 32.
+            ValueError: the inputs are no multiple of 32.
         """
         if outputs < 1 or inputs < 1 or inputs % GROUP:
             raise ValueError(

@@ -11,7 +11,7 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import Final
 
-ABI_VERSION: Final = 4
+ABI_VERSION: Final = 5
 """The number in src/abi.h; a library built from other sources has another one."""
 OUT_OF_MEMORY: Final = 1
 OUT_OF_TURN: Final = 2

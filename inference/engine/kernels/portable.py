@@ -1,8 +1,9 @@
 """The readable reference of the kernels: stock torch operators, for any processor.
 
-A quantised matrix is rows of groups: 32 inputs of an output share one bfloat16 scale, which is
-rounded away from zero before the weights are divided by it, so that no weight leaves the range.
-int8 uses -127 to 127; int4 lets the largest weight of a group be -8, so all 16 levels are used.
+A quantised matrix is rows of groups: 128 inputs of an output (int4: 32) share one bfloat16 scale,
+which is rounded away from zero before the weights are divided by it, so that no weight leaves the
+range. int8 uses -127 to 127, and a weight that outweighs the others of its group stands apart;
+int4 lets the largest weight of a group be -8, so all 16 levels are used.
 Products widen a block of outputs to float32 and leave the activations as they are: the native
 kernels, which quantise those too, are held against this. Letters: N outputs, K inputs, M rows.
 """
@@ -19,6 +20,7 @@ from torch.nn import functional
 from inference.config import Quantization
 from inference.engine.kernels.base import (
     GROUP,
+    WEIGHT_GROUPS,
     Activation,
     PackedMatrix,
     TextLayer,
@@ -26,21 +28,30 @@ from inference.engine.kernels.base import (
     VisionLayer,
     VisionLayers,
 )
-from inference.engine.kernels.group_scales import divide, round_away
+from inference.engine.kernels.group_scales import (
+    Narrow,
+    count_groups,
+    divide,
+    narrow_groups,
+    round_away,
+    split,
+    widen_groups,
+)
 from inference.engine.kernels.portable_layers import PortableTextLayers, PortableVisionLayers
 from inference.engine.shape import TextShape, VisionShape
 
 # Weights widened at a time: 4 MB in float32 stays in the second or third level of the cache, and
 # the largest matrix of the 2B shape, 311 million weights, never stands in memory in float32.
 BLOCK_WEIGHTS: Final = 1 << 20
-VERSION: Final = 1
+VERSION: Final = 2
 WEIGHT_BITS: Final = {
     Quantization.INT8: 8,
     Quantization.INT4: 4,
     Quantization.BF16: 16,
     Quantization.FP32: 32,
 }
-SCALE_BYTES: Final = 2
+# A bfloat16, and in int8 the weight that stands apart, as another.
+SCALE_BYTES: Final = {Quantization.INT8: 4, Quantization.INT4: 2}
 _FLOATS: Final = {Quantization.BF16: torch.bfloat16, Quantization.FP32: torch.float32}
 
 
@@ -60,12 +71,13 @@ class PortableKernels:
         """Return the size of a packed matrix.
 
         Raises:
-            ValueError: a quantised matrix whose inputs are not whole groups of 32.
+            ValueError: a quantised matrix whose inputs are no multiple of 32.
         """
         scales = 0
         if quantization not in _FLOATS:
             _check_groups(inputs)
-            scales = outputs * inputs // GROUP * SCALE_BYTES
+            groups = count_groups(inputs, WEIGHT_GROUPS[quantization])
+            scales = outputs * groups * SCALE_BYTES[quantization]
         return outputs * inputs * WEIGHT_BITS[quantization] // 8 + scales
 
     def pack(
@@ -74,7 +86,7 @@ class PortableKernels:
         """Pack a matrix (N, K), bfloat16 or float32, into `out` (uint8) or new memory.
 
         Raises:
-            ValueError: not a matrix, inputs that are not whole groups, or `out` of another size.
+            ValueError: not a matrix, inputs that are no multiple of 32, or `out` of another size.
         """
         if weight.dim() != 2:  # noqa: PLR2004  # (N, K)
             raise ValueError(f"expected a matrix (outputs, inputs), got {tuple(weight.shape)}")
@@ -159,9 +171,10 @@ def _blocks(outputs: int, inputs: int) -> Iterator[slice]:
 
 
 def _parts(matrix: PackedMatrix) -> tuple[Tensor, Tensor | None]:
-    """Return views of a matrix: its weights (N, K or K / 2), and scales (N, K / 32) if it has any.
+    """Return views of a matrix: its weights (N, K or K / 2), and scales (N, groups) if it has any.
 
-    The weights come first in memory, row by row, then all scales.
+    The weights come first in memory, row by row, then all scales, in int8 each with the weight that
+    stands apart in its group, or 0: (N, 2 groups).
     """
     quantization, data = matrix.quantization, matrix.data
     if quantization in _FLOATS:
@@ -173,11 +186,12 @@ def _parts(matrix: PackedMatrix) -> tuple[Tensor, Tensor | None]:
 
 
 def _quantise(weight: Tensor, quantization: Quantization) -> tuple[Tensor, Tensor]:
-    """Return codes and scales (n, K / 32) of some outputs (n, K)."""
-    groups = weight.reshape(len(weight), -1, GROUP)
+    """Return codes and scales of some outputs (n, K), as `_parts` has them."""
+    groups = split(weight, WEIGHT_GROUPS[quantization])
     if quantization is Quantization.INT8:
-        scales = round_away(groups.abs().amax(-1) / 127)
-        return divide(groups, scales, -127, 127).to(torch.int8).flatten(1), scales
+        parts = narrow_groups(groups)
+        behind = torch.stack([parts.scales, parts.outliers], dim=-1)
+        return parts.cells.flatten(1)[:, : weight.shape[1]], behind.flatten(1)
     largest = groups.abs().argmax(-1, keepdim=True)
     scales = round_away(groups.gather(-1, largest).squeeze(-1) / -8)
     levels = (divide(groups, scales, -8, 7) + 8).to(torch.uint8)
@@ -191,13 +205,14 @@ def _widen(codes: Tensor, scales: Tensor | None) -> Tensor:
     if scales is None:
         return codes.float()
     if codes.dtype is torch.int8:
-        levels = codes.view(len(codes), -1, GROUP).float()
-    else:
-        pairs = codes.view(len(codes), -1, GROUP // 2)
-        levels = torch.cat([pairs & 0xF, pairs >> 4], dim=-1).float() - 8
+        cells = split(codes, WEIGHT_GROUPS[Quantization.INT8])
+        parts = Narrow(cells, *scales.view(len(codes), -1, 2).unbind(-1))
+        return widen_groups(parts).flatten(1)[:, : codes.shape[1]].contiguous()
+    pairs = codes.view(len(codes), -1, WEIGHT_GROUPS[Quantization.INT4] // 2)
+    levels = torch.cat([pairs & 0xF, pairs >> 4], dim=-1).float() - 8
     return (levels * scales.float().unsqueeze(-1)).flatten(1)
 
 
 def _check_groups(inputs: int) -> None:
     if inputs % GROUP:
-        raise ValueError(f"expected inputs in whole groups of {GROUP}, got {inputs}")
+        raise ValueError(f"expected a multiple of {GROUP} inputs, got {inputs}")

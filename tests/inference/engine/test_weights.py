@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from dataclasses import fields
-from math import sqrt
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,8 @@ from torch import Tensor
 from inference.config import Quantization
 from inference.demo import WEIGHTS_DIR
 from inference.engine.kernels import available_kernels, choose_kernels
-from inference.engine.kernels.base import GROUP, Kernels, PackedMatrix
+from inference.engine.kernels.base import WEIGHT_GROUPS, Kernels, PackedMatrix
+from inference.engine.kernels.group_scales import split
 from inference.engine.kernels.portable import PortableKernels
 from inference.engine.packed_cache import Residence
 from inference.engine.shape import read_shape
@@ -32,9 +32,10 @@ QUERIES = f"{TEXT_LAYER}self_attn.q_proj.weight"
 # A scale is a 127th of the group's largest weight, rounded up to bfloat16, and a weight is off by
 # half a scale at most. The last factor pays for float32 sums and 16-bit activations.
 HALF_STEP = (1 + 2**-7) / 127 / 2 * 1.01
-# 31 neighbours of an outlier, each off by a scale / sqrt(12) in the mean (rounding is even), stand
-# against the outlier itself, 127 scales: 1.27 %; the rest is for the draw.
-OUTLIER_BOUND = 1.25 * sqrt((GROUP - 1) / 12) / 127
+GROUP = WEIGHT_GROUPS[Quantization.INT8]
+# An outlier among the weights stands apart; among activations its neighbours keep a rest. What the
+# model's own weights have without any is 0.7 %.
+OUTLIER_BOUND = 0.01
 OUTLIER = 1000.0
 
 
@@ -196,8 +197,8 @@ def plant_in_activations(x: Tensor) -> Tensor:
 
 
 def by_group(rows: Tensor) -> Tensor:
-    """Return magnitudes (n, groups, 32) of rows (n, K)."""
-    return rows.abs().reshape(len(rows), -1, GROUP)
+    """Return magnitudes (n, groups, 128) of rows (n, K), zeros behind the end."""
+    return split(rows.abs(), GROUP)
 
 
 def keep(tensor: Tensor) -> Tensor:

@@ -12,7 +12,7 @@
 #define VL_EXPORT extern "C" __attribute__((visibility("default")))
 
 // Raised whenever the interface or a packed form changes; native.py refuses another number.
-constexpr int32_t kAbiVersion = 4;
+constexpr int32_t kAbiVersion = 5;
 
 // The forms of a packed matrix (VlMatrix::form).
 enum Form : int32_t { kInt8 = 0, kInt4 = 1, kBf16 = 2, kFp32 = 3 };

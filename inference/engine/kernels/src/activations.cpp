@@ -2,37 +2,50 @@
 #include <algorithm>
 #include <cstring>
 
+#include "amx.h"
 #include "forms.h"
 #include "product.h"
 
 namespace product {
 namespace {
 
-constexpr int64_t kUnitBytes = 256 * 1024;  // of activations in the second level of the cache
+// Of activations in the second level of the cache; processors with AMX have 2 MiB of it.
+constexpr int64_t kUnitBytes = 256 * 1024;
+constexpr int64_t kAmxUnitBytes = 1024 * 1024;
+
+int64_t element_bytes(int32_t form) {
+    return forms::is_quantised(form) ? sizeof(Element) : sizeof(float);
+}
 
 }  // namespace
 
 void Activations::reshape(int64_t rows, int64_t inputs, int32_t form) {
     rows_ = rows;
     inputs_ = inputs;
-    groups_ = forms::groups(inputs);
-    tiles_ = (rows + kTileRows - 1) / kTileRows;
+    form_ = form;
+    groups_ = forms::groups(inputs, form);
+    width_ = groups_ * forms::group_inputs(form);
+    is_for_amx_ = form == kInt8 && rows >= amx::kFewestRows && amx::is_usable();
+    const int64_t height = is_for_amx_ ? amx::kRows : kTileRows;
+    tiles_ = (rows + height - 1) / height;
     short_rows_ = tiles_ == 0 ? 0 : rows / tiles_;
     longer_ = rows - short_rows_ * tiles_;
-    is_quantised_ = forms::is_quantised(form);
-    weight_offset_ = form == kInt8 ? forms::kInt8Offset : forms::kInt4Offset;
-    const int64_t bytes = is_quantised_ ? sizeof(Element) : sizeof(float);
-    numbers_.reshape(rows * inputs * bytes, rows * groups_);
-    unit_tiles_ = std::clamp<int64_t>(kUnitBytes / (kTileRows * inputs * bytes), 1, kMostTiles);
-    if (!is_quantised_ || !kHasRests) return;
-    rests_.reshape(rows * inputs * bytes, rows * groups_);
+    // A register of AMX always reads its 16 rows, of a shorter tile also what lies behind.
+    const int64_t behind = is_for_amx_ ? amx::kRows : 0;
+    numbers_.reshape(rows * groups_ + behind, form);
+    const int64_t tile_bytes = height * width_ * element_bytes(form);
+    unit_tiles_ = std::clamp<int64_t>((is_for_amx_ ? kAmxUnitBytes : kUnitBytes) / tile_bytes, 1,
+                                      kMostRows / height);
+    if (!forms::is_quantised(form) || !kHasRests) return;
+    rests_.reshape(rows * groups_ + behind, form);
     rest_rows_ = row_buffer_.room<int32_t>(rows * groups_);
     rest_counts_ = count_buffer_.room<std::atomic<int32_t>>(units() * groups_);
     for (int64_t i = 0; i < units() * groups_; ++i) rest_counts_[i] = 0;
 }
 
-void Activations::Part::reshape(int64_t bytes, int64_t groups) {
-    elements = element_buffer.room<uint8_t>(bytes);
+void Activations::Part::reshape(int64_t groups, int32_t form) {
+    group_inputs = forms::group_inputs(form);
+    elements = element_buffer.room<uint8_t>(groups * group_inputs * element_bytes(form));
     scales = scale_buffer.room<float>(groups);
     offsets = offset_buffer.room<int32_t>(groups);
 }
@@ -42,20 +55,35 @@ int64_t Activations::tile_start(int64_t tile) const {
 }
 
 void Activations::put(int64_t row, const float* x) {
+    if (form_ == kInt8) {
+        put_groups<kInt8Group>(row, x);
+    } else {
+        put_groups<kSmallGroup>(row, x);
+    }
+}
+
+template <int kGroup>
+void Activations::put_groups(int64_t row, const float* x) {
     const int64_t in_longer = longer_ * (short_rows_ + 1);
     const int64_t tile =
         row < in_longer ? row / (short_rows_ + 1) : longer_ + (row - in_longer) / short_rows_;
     const int64_t start = tile_start(tile), height = tile_rows(tile);
+    const int weight_offset = form_ == kInt8 ? forms::kInt8Offset : forms::kInt4Offset;
     for (int64_t g = 0; g < groups_; ++g) {
         const int64_t at = start * groups_ + g * height + row - start;  // in groups of one row
         const float* group = x + g * kGroup;
-        if (!is_quantised_) {
+        float padded[kGroup];
+        if (const int64_t here = inputs_ - g * kGroup; here < kGroup) {
+            std::fill(std::copy_n(group, here, padded), padded + kGroup, 0.0f);
+            group = padded;
+        }
+        if (!forms::is_quantised(form_)) {
             auto* out = static_cast<float*>(numbers_.elements) + at * kGroup;
             std::memcpy(out, group, kGroup * sizeof(float));
             continue;
         }
-        quantise(group, weight_offset_, numbers_.place(at),
-                 [&] { return take_rest(row, tile / unit_tiles_, g); });
+        quantise<kGroup>(group, weight_offset, numbers_.place(at),
+                         [&] { return take_rest(row, tile / unit_tiles_, g); });
     }
 }
 

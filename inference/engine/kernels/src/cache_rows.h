@@ -8,7 +8,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
 
 #include "abi.h"
@@ -90,23 +89,10 @@ class Int8Rows {
     Group* groups(int64_t row) const { return reinterpret_cast<Group*>(cells(row) + width_); }
 
     static Group store_group(const float* numbers, int8_t* out) {
-        simd::Floats squares = simd::zeros();
-        for (int v = 0; v < kVectors; ++v) {
-            const simd::Floats x = simd::load(numbers + v * simd::kLanes);
-            squares = simd::fma(x, x, squares);
-        }
-        const float largest = maths::largest_magnitude(numbers, kGroup);
-        // False beside a NaN, which becomes the scale, so that the group is NaN for whoever reads it.
-        if (2 * largest * largest > simd::sum(squares)) return store_apart(numbers, out);
-        return {divide(numbers, out), Bf16{0}};
-    }
-
-    static Group store_apart(const float* numbers, int8_t* out) {
         float others[kGroup];
         std::copy_n(numbers, kGroup, others);
-        float* outlier = std::max_element(others, others + kGroup, [](float a, float b) {
-            return std::fabs(a) < std::fabs(b);
-        });
+        float* outlier = maths::find_outlier(others, kGroup);
+        if (outlier == nullptr) return {divide(others, out), Bf16{0}};
         const Bf16 kept = nearest(*outlier);
         *outlier = 0;
         const Bf16 scale = divide(others, out);

@@ -1,9 +1,13 @@
 // The forms of a packed matrix: what lies where.
 //
 // A matrix is blocks of kBlock outputs, two vectors of them (the last block padded with zeros); a block
-// is its groups of 32 inputs in order, so that a product with one row reads one ascending stream. A
-// group holds the weights of kBlock x 32 and, in the quantised forms, a scale in bfloat16 for each
-// output behind them. Integers lie in runs: kRun inputs of one output, then of the next output:
+// is its groups of inputs in order (the last one padded with zeros), so that a product with one row
+// reads one ascending stream. A group holds the weights of kBlock outputs x 128 inputs in int8, x 32 in
+// the other forms, and in the quantised forms a scale in bfloat16 for each output behind them. In int8
+// the scales are followed by a weight for each output that stands apart, in bfloat16, and by a byte that
+// says which input it meets: a weight that outweighs the others of its group would leave them no
+// steps, as in the cache (cache_rows.h). Where there is none, that weight is 0, as the one in its place
+// is where there is one. Integers lie in runs: kRun inputs of one output, then of the next output:
 //   int8  a byte a weight, kRun = 2 (int8) or 4 (weight + 128 as uint8, for quads)
 //   int4  weight + 8 in a nibble. With pairs: words of 16 bits that hold, for two inputs each, the
 //         nibbles of 4 pairs; with quads: bytes whose low nibbles are one quad, the high ones the next
@@ -20,21 +24,30 @@
 namespace forms {
 
 constexpr int kBlock = 2 * simd::kLanes;
-constexpr int kGroup = 32;
+// With 32 inputs, every fourth operation of a product scaled sums, or put tiles of AMX to half use; int4,
+// with 16 levels, cannot do with groups as long as these.
+constexpr int kInt8Group = 128;
+constexpr int kSmallGroup = 32;  // of all other forms
 constexpr int kRun = simd::kHasQuads ? 4 : 2;
-constexpr int kRuns = kGroup / kRun;
 // What is added to a weight where it is stored.
 constexpr int kInt8Offset = simd::kHasQuads ? 128 : 0;
 constexpr int kInt4Offset = 8;
 
+constexpr int64_t group_inputs(int32_t form) { return form == kInt8 ? kInt8Group : kSmallGroup; }
+
+// Where the parts of a group of int8 begin.
+constexpr int64_t kInt8ScalesAt = kBlock * kInt8Group;
+constexpr int64_t kOutliersAt = kInt8ScalesAt + kBlock * static_cast<int64_t>(sizeof(Bf16));
+constexpr int64_t kOutlierInputsAt = kOutliersAt + kBlock * static_cast<int64_t>(sizeof(Bf16));
+
 constexpr int64_t group_bytes(int32_t form) {
-    constexpr int64_t kWeights = kBlock * kGroup;
+    const int64_t weights = kBlock * group_inputs(form);
     constexpr int64_t kScales = kBlock * sizeof(Bf16);
     switch (form) {
-        case kInt8: return kWeights + kScales;
-        case kInt4: return kWeights / 2 + kScales;
-        case kBf16: return kWeights * 2;
-        default: return kWeights * 4;
+        case kInt8: return (kOutlierInputsAt + kBlock + 63) / 64 * 64;  // whole lines of the cache
+        case kInt4: return weights / 2 + kScales;
+        case kBf16: return weights * 2;
+        default: return weights * 4;
     }
 }
 
@@ -56,9 +69,11 @@ constexpr Nibble int4_at(int64_t n, int64_t k) {
 }
 
 inline int64_t blocks(int64_t outputs) { return (outputs + kBlock - 1) / kBlock; }
-inline int64_t groups(int64_t inputs) { return inputs / kGroup; }
+inline int64_t groups(int64_t inputs, int32_t form) {
+    return (inputs + group_inputs(form) - 1) / group_inputs(form);
+}
 inline int64_t block_bytes(const VlMatrix& matrix) {
-    return groups(matrix.inputs) * group_bytes(matrix.form);
+    return groups(matrix.inputs, matrix.form) * group_bytes(matrix.form);
 }
 inline bool is_quantised(int32_t form) { return form == kInt8 || form == kInt4; }
 

@@ -1,8 +1,8 @@
-// The kinds of weights: how a block of outputs x 32 inputs meets the same inputs of up to 6 rows.
+// The kinds of weights: how a group of a block of outputs meets the same inputs of up to 6 rows.
 //
 // Each has add_group, which adds one group of forms.h to the tile's sums in registers. Sums of
 // integers are exact, so that kinds with the same weights give the same bits. How activations become
-// integers (quantise, with its Element and kParts) stands beside the kinds that they meet.
+// integers (quantise, with its Element) stands beside the kinds that they meet.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +13,9 @@
 namespace product {
 
 using forms::kBlock;
-using forms::kGroup;
-using forms::kRuns;
+using forms::kInt8Group;
+using forms::kRun;
+using forms::kSmallGroup;
 using simd::Floats;
 using simd::Ints;
 
@@ -28,7 +29,7 @@ struct Place {
     int32_t* offsets;
 };
 
-// The sums of 32 inputs, from int32 to floats with the scales of weights and rows.
+// The sums of a group, from int32 to floats with the scales of weights and rows.
 template <int kRows>
 inline void add_scaled(const Ints (&sums)[kRows][kVectors], const uint8_t* scale_bytes,
                        const float* row_scales, Floats (&totals)[kRows][kVectors]) {
@@ -55,6 +56,7 @@ namespace product {
 template <class Cell>
 struct Float {
     using Element = float;
+    static constexpr int kGroup = kSmallGroup;
     static constexpr int64_t kGroupBytes = kBlock * kGroup * sizeof(Cell);
     static constexpr bool kIsWidened = false;
 

@@ -1,6 +1,6 @@
 // Integer weights times activations in int16, two inputs at a time; included by kinds.h alone.
 //
-// A row's 32 inputs share a scale, so an outlier costs precision in its own group only: 2^-16 of the
+// A row's group of inputs shares a scale, so an outlier costs precision in its own group only: 2^-16 of the
 // group's largest number.
 #pragma once
 
@@ -10,10 +10,10 @@ using Element = int16_t;
 using simd::Shorts;
 
 constexpr bool kHasRests = false;
-constexpr float kLargest = 32767;  // 32 * 127 * 32767 < 2^31
+constexpr float kLargest = 32767;  // 128 * 127 * 32767 < 2^31
 
-// Quantises a row's 32 numbers; `offset` is what was added to the weights that they will meet.
-template <class TakeRest>
+// Quantises a row's group; `offset` is what was added to the weights that it will meet.
+template <int kGroup, class TakeRest>
 inline void quantise(const float* x, int offset, const Place<Element>& out, const TakeRest&) {
     constexpr int kParts = kGroup / simd::kLanes;
     simd::Floats values[kParts], peak = simd::zeros();
@@ -34,12 +34,12 @@ inline void quantise(const float* x, int offset, const Place<Element>& out, cons
     *out.scales = largest / kLargest;
 }
 
-// sums of a tile += 16 pairs of inputs; `weights(pair, v)` gives a vector of them.
-template <int kRows, class Weights>
+// sums of a tile += a group's pairs of inputs; `weights(pair, v)` gives a vector of them.
+template <int kGroup, int kRows, class Weights>
 inline void add_pairs_of_group(const Weights& weights_of, const int16_t* x,
                                Ints (&sums)[kRows][kVectors]) {
 #pragma GCC unroll 16
-    for (int pair = 0; pair < kRuns; ++pair) {
+    for (int pair = 0; pair < kGroup / kRun; ++pair) {
         Shorts weights[kVectors];
         for (int v = 0; v < kVectors; ++v) weights[v] = weights_of(pair, v);
         for (int r = 0; r < kRows; ++r) {
@@ -54,6 +54,7 @@ inline void add_pairs_of_group(const Weights& weights_of, const int16_t* x,
 // Weights widened to int16 in the order of int8's, the scales behind them.
 struct Wide {
     using Element = int16_t;
+    static constexpr int kGroup = kSmallGroup;
     static constexpr int64_t kScalesAt = kBlock * kGroup * sizeof(int16_t);
     static constexpr int64_t kGroupBytes = kScalesAt + kBlock * sizeof(Bf16);
 
@@ -64,15 +65,16 @@ struct Wide {
         const auto weights = [&](int pair, int v) {
             return simd::load_shorts(group + (pair * kVectors + v) * 4 * simd::kLanes);
         };
-        add_pairs_of_group<kRows>(weights, x, sums);
+        add_pairs_of_group<kGroup, kRows>(weights, x, sums);
         add_scaled<kRows>(sums, group + kScalesAt, scales, totals);
     }
 };
 
 struct Int8 {
     using Element = int16_t;
+    static constexpr int kGroup = kInt8Group;
     static constexpr int64_t kGroupBytes = forms::group_bytes(kInt8);
-    static constexpr int64_t kScalesAt = kBlock * kGroup;
+    static constexpr int64_t kScalesAt = forms::kInt8ScalesAt;
     static constexpr bool kIsWidened = false;
 
     template <int kRows>
@@ -83,13 +85,14 @@ struct Int8 {
             const uint8_t* at = group + (pair * kVectors + v) * 2 * simd::kLanes;
             return simd::widen(reinterpret_cast<const int8_t*>(at));
         };
-        add_pairs_of_group<kRows>(weights, x, sums);
+        add_pairs_of_group<kGroup, kRows>(weights, x, sums);
         add_scaled<kRows>(sums, group + kScalesAt, scales, totals);
     }
 };
 
 struct Int4 {
     using Element = int16_t;
+    static constexpr int kGroup = kSmallGroup;
     static constexpr int64_t kGroupBytes = forms::group_bytes(kInt4);
     static constexpr int64_t kScalesAt = kBlock * kGroup / 2;
     static constexpr bool kIsWidened = true;
@@ -102,7 +105,7 @@ struct Int4 {
             for (auto& sum : sums[r]) sum = simd::broadcast_int(offsets[r]);
         }
 #pragma GCC unroll 4
-        for (int quad = 0; quad < kRuns / 4; ++quad) {
+        for (int quad = 0; quad < kGroup / kRun / 4; ++quad) {
             const uint8_t* words = group + quad * kBlock * 4;
             const int16_t* inputs = x + quad * 8;
             add_pair<kRows, 0>(words, inputs, sums);
@@ -121,7 +124,7 @@ struct Int4 {
 
     static inline void widen_weights(const uint8_t* group, uint8_t* bytes) {
         auto* out = reinterpret_cast<int16_t*>(bytes);
-        for (int quad = 0; quad < kRuns / 4; ++quad) {
+        for (int quad = 0; quad < kGroup / kRun / 4; ++quad) {
             const uint8_t* words = group + quad * kBlock * 4;
             widen_pair<0>(words, out + quad * 8 * kBlock);
             widen_pair<1>(words, out + quad * 8 * kBlock);

@@ -2,9 +2,8 @@
 //
 // A row's group of inputs shares a scale, so an outlier costs precision in its own group only. Where it
 // would cost much, what rounding left over is quantised too, 254 times as fine, and multiplied after
-// the chunk, in tiles of whichever rows have a rest in the same group: behind SwiGLU one group in
-// seven has. That is decided by the group itself, so a row's result does
-// not depend on the rows beside it.
+// the chunk, in tiles of whichever rows have a rest in the same group. That is decided by the group
+// itself, so a row's result does not depend on the rows beside it.
 #pragma once
 
 namespace product {
@@ -14,34 +13,41 @@ using Element = int8_t;
 constexpr bool kHasRests = true;
 constexpr float kLargest = 127;
 constexpr float kRestSteps = 254;  // of a rest in one step of the number
-// The largest square of a group over the mean square, from which on a rest is kept. Of 32 normally
-// distributed numbers one group in 3,000 is above; one outlier alone makes it 32.
-constexpr float kCrest = 20;
+// The largest square of a group over the mean square, from which on a rest is kept. Normally distributed
+// numbers stay below, one outlier alone makes it 32 or 128. Behind SwiGLU one group of 32 in seven is
+// above, two of 128 in five.
+template <int kGroup>
+constexpr float kCrest = kGroup == kInt8Group ? 30 : 20;
 
-// Writes 32 whole numbers x * factor, returns the sum of what was written.
-inline int32_t put_whole(const simd::Floats (&x)[2], float factor, int8_t* out) {
-    const simd::Ints low = simd::to_ints(simd::mul(x[0], simd::broadcast(factor)));
-    const simd::Ints high = simd::to_ints(simd::mul(x[1], simd::broadcast(factor)));
-    simd::store_bytes(out, low);
-    simd::store_bytes(out + simd::kLanes, high);
-    return simd::sum(simd::add(low, high));
+// Writes whole numbers x * factor, returns the sum of what was written.
+template <int kParts>
+inline int32_t put_whole(const simd::Floats (&x)[kParts], float factor, int8_t* out) {
+    simd::Ints sums = simd::zero_ints();
+    for (int i = 0; i < kParts; ++i) {
+        const simd::Ints whole = simd::to_ints(simd::mul(x[i], simd::broadcast(factor)));
+        simd::store_bytes(out + i * simd::kLanes, whole);
+        sums = simd::add(sums, whole);
+    }
+    return simd::sum(sums);
 }
 
-// Quantises a row's 32 numbers; `offset` is what was added to the weights that they will meet.
+// Quantises a row's group; `offset` is what was added to the weights that it will meet.
 // Where there is a rest, `take_rest` says where it goes.
-template <class TakeRest>
+template <int kGroup, class TakeRest>
 inline void quantise(const float* x, int offset, const Place<Element>& out,
                      const TakeRest& take_rest) {
-    simd::Floats values[2] = {simd::load(x), simd::load(x + simd::kLanes)};
-    const float largest =
-        simd::peak_magnitude(simd::larger_magnitude(values[0], simd::larger_magnitude(
-                                                        values[1], simd::zeros())));
+    constexpr int kParts = kGroup / simd::kLanes;
+    simd::Floats values[kParts], peak = simd::zeros(), squares = simd::zeros();
+    for (int i = 0; i < kParts; ++i) {
+        values[i] = simd::load(x + i * simd::kLanes);
+        peak = simd::larger_magnitude(values[i], peak);
+        squares = simd::fma(values[i], values[i], squares);
+    }
+    const float largest = simd::peak_magnitude(peak);
     const float factor = largest == 0 ? 0 : kLargest / largest, scale = largest / kLargest;
     *out.offsets = -offset * put_whole(values, factor, out.elements);
     *out.scales = scale;
-    const simd::Floats squares =
-        simd::fma(values[0], values[0], simd::mul(values[1], values[1]));
-    if (largest * largest * kGroup <= kCrest * simd::sum(squares)) return;
+    if (largest * largest * kGroup <= kCrest<kGroup> * simd::sum(squares)) return;
     const Place<Element> rest = take_rest();
     for (auto& value : values) {
         const simd::Floats whole = simd::round(simd::mul(value, simd::broadcast(factor)));
@@ -52,7 +58,7 @@ inline void quantise(const float* x, int offset, const Place<Element>& out,
 }
 
 // totals += a group; `weights_of(quad, v)` gives a vector of weights.
-template <int kRows, class Weights>
+template <int kGroup, int kRows, class Weights>
 inline void add_quads_of_group(const Weights& weights_of, const int8_t* x, const float* scales,
                                const int32_t* offsets, const uint8_t* weight_scales,
                                Floats (&totals)[kRows][kVectors]) {
@@ -61,7 +67,7 @@ inline void add_quads_of_group(const Weights& weights_of, const int8_t* x, const
         for (auto& sum : sums[r]) sum = simd::broadcast_int(offsets[r]);
     }
 #pragma GCC unroll 8
-    for (int quad = 0; quad < kRuns; ++quad) {
+    for (int quad = 0; quad < kGroup / kRun; ++quad) {
         Ints weights[kVectors];
         for (int v = 0; v < kVectors; ++v) weights[v] = weights_of(quad, v);
         for (int r = 0; r < kRows; ++r) {
@@ -74,9 +80,14 @@ inline void add_quads_of_group(const Weights& weights_of, const int8_t* x, const
     add_scaled<kRows>(sums, weight_scales, scales, totals);
 }
 
-struct Int8 {
+// A byte a weight.
+template <int kInputs>
+struct Bytes {
     using Element = int8_t;
-    static constexpr int64_t kGroupBytes = forms::group_bytes(kInt8);
+    static constexpr int kGroup = kInputs;
+    static constexpr int64_t kGroupBytes =
+        kInputs == kInt8Group ? forms::group_bytes(kInt8)
+                              : kBlock * kGroup + kBlock * static_cast<int64_t>(sizeof(Bf16));
     static constexpr int64_t kScalesAt = kBlock * kGroup;
     static constexpr bool kIsWidened = false;
 
@@ -86,15 +97,18 @@ struct Int8 {
         const auto weights = [&](int quad, int v) {
             return simd::load_ints(group + (quad * kVectors + v) * 4 * simd::kLanes);
         };
-        add_quads_of_group<kRows>(weights, x, scales, offsets, group + kScalesAt, totals);
+        add_quads_of_group<kGroup, kRows>(weights, x, scales, offsets, group + kScalesAt, totals);
     }
 };
 
+using Int8 = Bytes<kInt8Group>;
+
 // Nibbles of int4, a byte each in the order of int8's.
-using Wide = Int8;
+using Wide = Bytes<kSmallGroup>;
 
 struct Int4 {
     using Element = int8_t;
+    static constexpr int kGroup = kSmallGroup;
     static constexpr int64_t kGroupBytes = forms::group_bytes(kInt4);
     static constexpr int64_t kScalesAt = kBlock * kGroup / 2;
     static constexpr bool kIsWidened = true;
@@ -103,11 +117,11 @@ struct Int4 {
     static inline void add_group(const uint8_t* group, const int8_t* x, const float* scales,
                                  const int32_t* offsets, Floats (&totals)[kRows][kVectors]) {
         const auto weights = [&](int quad, int v) { return nibbles(group, quad, v); };
-        add_quads_of_group<kRows>(weights, x, scales, offsets, group + kScalesAt, totals);
+        add_quads_of_group<kGroup, kRows>(weights, x, scales, offsets, group + kScalesAt, totals);
     }
 
     static inline void widen_weights(const uint8_t* group, uint8_t* out) {
-        for (int quad = 0; quad < kRuns; ++quad) {
+        for (int quad = 0; quad < kGroup / kRun; ++quad) {
             for (int v = 0; v < kVectors; ++v) {
                 simd::store_ints(out + (quad * kVectors + v) * 4 * simd::kLanes,
                                  nibbles(group, quad, v));

@@ -1,6 +1,9 @@
 // The elementary functions of the kernels, on whole vectors.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
+
 #include "simd.h"
 
 namespace maths {
@@ -62,6 +65,20 @@ inline float largest_magnitude(const float* x, int64_t count) {
         peak = simd::larger_magnitude(peak, simd::load(x + i));
     }
     return simd::peak_magnitude(peak);
+}
+
+// The number that outweighs all others of a group together (its square is above the sum of theirs), or
+// null. There is none beside a NaN, which becomes the group's scale, for all who read it to see.
+inline float* find_outlier(float* x, int64_t count) {
+    simd::Floats squares = simd::zeros();
+    for (int64_t i = 0; i < count; i += simd::kLanes) {
+        const simd::Floats part = simd::load(x + i);
+        squares = simd::fma(part, part, squares);
+    }
+    const float largest = largest_magnitude(x, count);
+    if (!(2 * largest * largest > simd::sum(squares))) return nullptr;
+    return std::max_element(x, x + count,
+                            [](float a, float b) { return std::fabs(a) < std::fabs(b); });
 }
 
 }  // namespace maths

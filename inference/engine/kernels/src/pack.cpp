@@ -1,6 +1,6 @@
 // Packs matrices into the forms of forms.h and reads single outputs back.
 //
-// Works from one group of kBlock outputs x 32 inputs to the next, straight from the source: nothing the
+// Works from one group of kBlock outputs to the next, straight from the source: nothing the
 // size of the matrix is allocated. Blocks of outputs are shared out among the threads.
 #include <algorithm>
 #include <cmath>
@@ -17,14 +17,17 @@
 namespace {
 
 using forms::kBlock;
-using forms::kGroup;
+using forms::kInt8Group;
+using forms::kSmallGroup;
 
-using Group = float[kBlock][kGroup];
+// The largest kind; others use the first of its inputs.
+using Group = float[kBlock][kInt8Group];
 
 // values[i] = x[i] / scale, rounded; all 0 beside a scale of 0.
-void divide(const float* x, float scale, int32_t (&values)[kGroup]) {
+template <int kCount>
+void divide(const float* x, float scale, int32_t (&values)[kCount]) {
     const simd::Floats divisor = simd::broadcast(scale == 0 ? 1 : scale);
-    for (int i = 0; i < kGroup; i += simd::kLanes) {
+    for (int i = 0; i < kCount; i += simd::kLanes) {
         const simd::Floats quotient = simd::round(simd::div(simd::load(x + i), divisor));
         float whole[simd::kLanes];
         simd::store(whole, quotient);
@@ -32,13 +35,21 @@ void divide(const float* x, float scale, int32_t (&values)[kGroup]) {
     }
 }
 
-void pack_int8(const Group& weights, uint8_t* out) {
-    auto* scales = reinterpret_cast<Bf16*>(out + kBlock * kGroup);
+void pack_int8(Group& weights, uint8_t* out) {
+    auto* scales = reinterpret_cast<Bf16*>(out + forms::kInt8ScalesAt);
+    auto* outliers = reinterpret_cast<Bf16*>(out + forms::kOutliersAt);
+    std::memset(out + forms::kOutliersAt, 0, forms::group_bytes(kInt8) - forms::kOutliersAt);
     for (int n = 0; n < kBlock; ++n) {
-        scales[n] = away_from_zero(maths::largest_magnitude(weights[n], kGroup) / 127);
-        int32_t values[kGroup];
-        divide(weights[n], to_float(scales[n]), values);
-        for (int k = 0; k < kGroup; ++k) {
+        float* row = weights[n];
+        if (float* outlier = maths::find_outlier(row, kInt8Group)) {
+            outliers[n] = nearest(*outlier);
+            out[forms::kOutlierInputsAt + n] = static_cast<uint8_t>(outlier - row);
+            *outlier = 0;
+        }
+        scales[n] = away_from_zero(maths::largest_magnitude(row, kInt8Group) / 127);
+        int32_t values[kInt8Group];
+        divide(row, to_float(scales[n]), values);
+        for (int k = 0; k < kInt8Group; ++k) {
             const int value = std::clamp(values[k], -127, 127) + forms::kInt8Offset;
             out[forms::int8_at(n, k)] = static_cast<uint8_t>(value);
         }
@@ -46,16 +57,16 @@ void pack_int8(const Group& weights, uint8_t* out) {
 }
 
 void pack_int4(const Group& weights, uint8_t* out) {
-    auto* scales = reinterpret_cast<Bf16*>(out + kBlock * kGroup / 2);
-    std::memset(out, 0, kBlock * kGroup / 2);
+    auto* scales = reinterpret_cast<Bf16*>(out + kBlock * kSmallGroup / 2);
+    std::memset(out, 0, kBlock * kSmallGroup / 2);
     for (int n = 0; n < kBlock; ++n) {
         const float* row = weights[n];
         const float largest = *std::max_element(
-            row, row + kGroup, [](float a, float b) { return std::fabs(a) < std::fabs(b); });
+            row, row + kSmallGroup, [](float a, float b) { return std::fabs(a) < std::fabs(b); });
         scales[n] = away_from_zero(largest / -8);
-        int32_t values[kGroup];
+        int32_t values[kSmallGroup];
         divide(row, to_float(scales[n]), values);
-        for (int k = 0; k < kGroup; ++k) {
+        for (int k = 0; k < kSmallGroup; ++k) {
             const int value = std::clamp(values[k], -8, 7) + forms::kInt4Offset;
             const forms::Nibble at = forms::int4_at(n, k);
             out[at.byte] |= static_cast<uint8_t>(value << at.shift);
@@ -66,7 +77,7 @@ void pack_int4(const Group& weights, uint8_t* out) {
 template <class Cell>
 void pack_floats(const Group& weights, uint8_t* out) {
     auto* cells = reinterpret_cast<Cell*>(out);
-    for (int k = 0; k < kGroup; ++k) {
+    for (int k = 0; k < kSmallGroup; ++k) {
         float column[kBlock];
         for (int n = 0; n < kBlock; ++n) column[n] = weights[n][k];
         for (int n = 0; n < kBlock; n += simd::kLanes) {
@@ -75,7 +86,8 @@ void pack_floats(const Group& weights, uint8_t* out) {
     }
 }
 
-void pack_group(const Group& weights, int32_t form, uint8_t* out) {
+// May change the weights.
+void pack_group(Group& weights, int32_t form, uint8_t* out) {
     switch (form) {
         case kInt8: return pack_int8(weights, out);
         case kInt4: return pack_int4(weights, out);
@@ -88,13 +100,16 @@ template <class Cell>
 void pack_block(const Cell* source, const VlMatrix& shape, int64_t block, uint8_t* out) {
     const int64_t first = block * kBlock;
     const int64_t last = std::min(first + kBlock, shape.outputs);
+    const int64_t width = forms::group_inputs(shape.form);
     Group weights = {};  // rows behind the last output stay 0
-    for (int64_t k = 0; k < shape.inputs; k += kGroup) {
+    for (int64_t k = 0; k < shape.inputs; k += width) {
+        const int64_t here = std::min(width, shape.inputs - k);  // a multiple of 32
         for (int64_t n = first; n < last; ++n) {
             const Cell* row = source + n * shape.inputs + k;
-            for (int i = 0; i < kGroup; i += simd::kLanes) {
+            for (int64_t i = 0; i < here; i += simd::kLanes) {
                 simd::store(weights[n - first] + i, simd::load(row + i));
             }
+            std::fill(weights[n - first] + here, weights[n - first] + width, 0.0f);
         }
         pack_group(weights, shape.form, out);
         out += forms::group_bytes(shape.form);
@@ -109,16 +124,19 @@ void pack_all(const Cell* source, const VlMatrix& shape, uint8_t* packed) {
     });
 }
 
-// The weights of output `n` of a block's group.
-void unpack_group(const uint8_t* group, int32_t form, int64_t n, float* out) {
-    for (int k = 0; k < kGroup; ++k) {
+// The first `count` weights of output `n` of a block's group.
+void unpack_group(const uint8_t* group, int32_t form, int64_t n, int64_t count, float* out) {
+    for (int64_t k = 0; k < count; ++k) {
         if (form == kInt8) {
-            const auto* scales = reinterpret_cast<const Bf16*>(group + kBlock * kGroup);
+            const auto* scales = reinterpret_cast<const Bf16*>(group + forms::kInt8ScalesAt);
+            const auto* outliers = reinterpret_cast<const Bf16*>(group + forms::kOutliersAt);
             const int byte = group[forms::int8_at(n, k)];
             const int weight = static_cast<int8_t>(byte - forms::kInt8Offset);
-            out[k] = to_float(scales[n]) * static_cast<float>(weight);
+            const bool is_apart = group[forms::kOutlierInputsAt + n] == k && outliers[n].bits != 0;
+            out[k] = to_float(is_apart ? outliers[n] : scales[n]) *
+                     static_cast<float>(is_apart ? 1 : weight);
         } else if (form == kInt4) {
-            const auto* scales = reinterpret_cast<const Bf16*>(group + kBlock * kGroup / 2);
+            const auto* scales = reinterpret_cast<const Bf16*>(group + kBlock * kSmallGroup / 2);
             const forms::Nibble at = forms::int4_at(n, k);
             const int weight = (group[at.byte] >> at.shift & 15) - forms::kInt4Offset;
             out[k] = to_float(scales[n]) * static_cast<float>(weight);
@@ -131,17 +149,19 @@ void unpack_group(const uint8_t* group, int32_t form, int64_t n, float* out) {
 }
 
 void unpack_output(const VlMatrix& matrix, int64_t output, float* out) {
-    const uint8_t* block = matrix.bytes + output / kBlock * forms::block_bytes(matrix);
-    for (int64_t g = 0; g < forms::groups(matrix.inputs); ++g) {
-        const uint8_t* group = block + g * forms::group_bytes(matrix.form);
-        unpack_group(group, matrix.form, output % kBlock, out + g * kGroup);
+    const int64_t width = forms::group_inputs(matrix.form);
+    const uint8_t* group = matrix.bytes + output / kBlock * forms::block_bytes(matrix);
+    for (int64_t k = 0; k < matrix.inputs; k += width) {
+        const int64_t here = std::min(width, matrix.inputs - k);
+        unpack_group(group, matrix.form, output % kBlock, here, out + k);
+        group += forms::group_bytes(matrix.form);
     }
 }
 
 }  // namespace
 
 VL_EXPORT int64_t vl_packed_bytes(int64_t outputs, int64_t inputs, int32_t form) {
-    return forms::blocks(outputs) * forms::groups(inputs) * forms::group_bytes(form);
+    return forms::blocks(outputs) * forms::groups(inputs, form) * forms::group_bytes(form);
 }
 
 VL_EXPORT int32_t vl_pack(const void* source, int32_t is_bf16, const VlMatrix* shape,

@@ -13,6 +13,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "amx.h"
+#include "bf16.h"
 #include "forms.h"
 #include "kinds.h"
 #include "maths.h"
@@ -22,11 +24,14 @@
 namespace product {
 namespace {
 
-constexpr int64_t kChunkGroups = 16;          // whose weights stay in the first level of the cache
+constexpr int64_t kChunkInputs = 512;         // whose weights stay in the first level of the cache
 constexpr int64_t kMostBlocks = 8;            // of outputs in a unit
 constexpr int64_t kUnitsPerThread = 8;
 constexpr int64_t kFetchAhead = 4096;         // bytes
 constexpr int64_t kWidenTiles = 4;            // from so many on, widening first is quicker
+
+template <class Kind>
+constexpr int64_t kChunkGroups = kChunkInputs / Kind::kGroup;
 
 // A tile's share of one chunk of inputs.
 struct Piece {
@@ -36,11 +41,12 @@ struct Piece {
     const float* scales;
     const int32_t* offsets;
     bool is_fetched;  // the first tile fetches ahead for all
+    bool is_first;    // of its rows: nothing is in their totals yet
 };
 
-// totals (rows, kBlock) += what `add(sums)` adds to the sums of a tile in registers.
+// totals (rows, kBlock) += what `add(sums)` adds to the sums of a tile in registers; at first = that.
 template <int kRows, class Add>
-inline void add_sums(float* totals, const Add& add) {
+inline void add_sums(float* totals, bool is_first, const Add& add) {
     Floats sums[kRows][kVectors];
     for (auto& row : sums) {
         for (auto& sum : row) sum = simd::zeros();
@@ -49,7 +55,7 @@ inline void add_sums(float* totals, const Add& add) {
     for (int r = 0; r < kRows; ++r) {
         for (int v = 0; v < kVectors; ++v) {
             float* at = totals + r * kBlock + v * simd::kLanes;
-            simd::store(at, simd::add(simd::load(at), sums[r][v]));
+            simd::store(at, is_first ? sums[r][v] : simd::add(simd::load(at), sums[r][v]));
         }
     }
 }
@@ -57,7 +63,7 @@ inline void add_sums(float* totals, const Add& add) {
 // sums += group `g` of the piece.
 template <class Kind, int kRows>
 inline void add_group(const Piece& piece, int64_t g, Floats (&sums)[kRows][kVectors]) {
-    const auto* x = static_cast<const typename Kind::Element*>(piece.x) + g * kRows * kGroup;
+    const auto* x = static_cast<const typename Kind::Element*>(piece.x) + g * kRows * Kind::kGroup;
     Kind::template add_group<kRows>(piece.weights + g * Kind::kGroupBytes, x,
                                     piece.scales + g * kRows, piece.offsets + g * kRows, sums);
 }
@@ -66,7 +72,7 @@ inline void add_group(const Piece& piece, int64_t g, Floats (&sums)[kRows][kVect
 template <class Kind, int kRows>
 void add_piece(const Piece& piece, float* totals) {
     constexpr int64_t kBytes = Kind::kGroupBytes;
-    add_sums<kRows>(totals, [&](auto& sums) {
+    add_sums<kRows>(totals, piece.is_first, [&](auto& sums) {
         for (int64_t g = 0; g < piece.groups; ++g) {
             if (piece.is_fetched) {
                 const uint8_t* ahead = piece.weights + g * kBytes + kFetchAhead;
@@ -153,7 +159,7 @@ struct RestTile {
 template <class Kind, int kRows>
 void add_rest_tile(const RestTile& tile) {
     const Activations::Rests& rests = tile.rests;
-    const auto* x = static_cast<const Element*>(rests.elements) + tile.first * kGroup;
+    const auto* x = static_cast<const Element*>(rests.elements) + tile.first * Kind::kGroup;
     Floats sums[kRows][kVectors];
     for (auto& row : sums) {
         for (auto& sum : row) sum = simd::zeros();
@@ -192,28 +198,80 @@ void add_rests(const Activations& x, const Block& block, int64_t first_group, in
     }
 }
 
+// totals (kBlock) of a row += its group of inputs times the weights that stand apart.
+inline void add_outliers(const uint8_t* group, const Element* x, float scale, float* totals) {
+    const auto* outliers = reinterpret_cast<const Bf16*>(group + forms::kOutliersAt);
+    const uint8_t* inputs = group + forms::kOutlierInputsAt;
+    for (int n = 0; n < kBlock; ++n) {
+        if (outliers[n].bits != 0) {
+            totals[n] += to_float(outliers[n]) * (scale * static_cast<float>(x[inputs[n]]));
+        }
+    }
+}
+
+// totals += what the weights that stand apart add in one chunk. Most groups have none, and it is seen
+// at one vector.
+void add_outliers(const Activations& x, const Block& block, int64_t first_group, int64_t groups) {
+    const int64_t first_row = x.tile_start(block.first_tile);
+    for (int64_t i = 0; i < groups; ++i) {
+        const uint8_t* group = block.weights + i * Int8::kGroupBytes;
+        if (simd::is_zero(simd::load_ints(group + forms::kOutliersAt))) continue;
+        for (int64_t tile = block.first_tile; tile < block.last_tile; ++tile) {
+            const int rows = x.tile_rows(tile);
+            const int64_t at = (first_group + i) * rows;
+            for (int r = 0; r < rows; ++r) {
+                const Element* row = x.elements<Element>(tile) + (at + r) * Int8::kGroup;
+                float* totals = block.totals + (x.tile_start(tile) + r - first_row) * kBlock;
+                add_outliers(group, row, x.scales(tile)[at + r], totals);
+            }
+        }
+        if constexpr (!kHasRests) continue;
+        const Activations::Rests rests = x.rests(block.first_tile / x.unit_tiles(), first_group + i);
+        for (int64_t r = 0; r < rests.count; ++r) {
+            const auto* row = static_cast<const Element*>(rests.elements) + r * Int8::kGroup;
+            add_outliers(group, row, rests.scales[r],
+                         block.totals + (rests.rows[r] - first_row) * kBlock);
+        }
+    }
+}
+
 // totals += all tiles times one chunk of inputs, which begins with group `g` of the rows.
 template <class Kind>
-void add_chunk(const Activations& x, const Block& block, int64_t g, int64_t groups) {
+void add_tiles(const Activations& x, const Block& block, int64_t g, int64_t groups) {
     const int64_t first_row = x.tile_start(block.first_tile);
     for (int64_t tile = block.first_tile; tile < block.last_tile; ++tile) {
         const int rows = x.tile_rows(tile);
         const Piece piece{block.weights,
                           groups,
-                          x.elements<typename Kind::Element>(tile) + g * rows * kGroup,
+                          x.elements<typename Kind::Element>(tile) + g * rows * Kind::kGroup,
                           x.scales(tile) + g * rows,
                           x.offsets(tile) + g * rows,
-                          tile == block.first_tile};
+                          tile == block.first_tile,
+                          g == 0};
         choose<Kind>(rows)(piece, block.totals + (x.tile_start(tile) - first_row) * kBlock);
     }
+}
+
+// The same with all that stands apart from the tiles.
+template <class Kind>
+void add_chunk(const Activations& x, const Block& block, int64_t g, int64_t groups) {
+    if constexpr (std::is_same_v<Kind, Int8> && simd::kHasQuads) {
+        if (x.is_for_amx()) {
+            amx::add_chunk({x, block.first_tile, block.last_tile, block.weights, g, groups},
+                           block.totals);
+            return add_outliers(x, block, g, groups);
+        }
+    }
+    add_tiles<Kind>(x, block, g, groups);
     if constexpr (kHasRests && std::is_same_v<typename Kind::Element, Element>) {
         add_rests<Kind>(x, block, g, groups);
     }
+    if constexpr (std::is_same_v<Kind, Int8>) add_outliers(x, block, g, groups);
 }
 
 template <class Kind>
 void add_widened_chunk(const Activations& x, Block block, int64_t g, int64_t groups) {
-    alignas(64) uint8_t wide[kChunkGroups * Wide::kGroupBytes];
+    alignas(64) uint8_t wide[kChunkGroups<Kind> * Wide::kGroupBytes];
     for (int64_t i = 0; i < groups; ++i) {
         const uint8_t* group = block.weights + i * Kind::kGroupBytes;
         uint8_t* out = wide + i * Wide::kGroupBytes;
@@ -226,16 +284,14 @@ void add_widened_chunk(const Activations& x, Block block, int64_t g, int64_t gro
 
 template <class Kind>
 void multiply_block(const Plan& plan, int64_t index, int64_t first_tile, int64_t last_tile) {
-    const int64_t groups = forms::groups(plan.matrix.inputs);
+    const int64_t groups = forms::groups(plan.matrix.inputs, plan.matrix.form);
     const uint8_t* weights = plan.matrix.bytes + index * groups * Kind::kGroupBytes;
     const int64_t first_row = plan.x.tile_start(first_tile);
     const int64_t rows = plan.x.tile_start(last_tile) - first_row;
-    // Zeroed as far as there are rows: all of it took a tenth of the time of one row.
-    float totals[kMostTiles * kTileRows * kBlock];
-    std::fill_n(totals, rows * kBlock, 0.0f);
-    for (int64_t g = 0; g < groups; g += kChunkGroups) {
+    alignas(64) float totals[kMostRows * kBlock];  // the first chunk's tiles fill it
+    for (int64_t g = 0; g < groups; g += kChunkGroups<Kind>) {
         const Block block{weights + g * Kind::kGroupBytes, first_tile, last_tile, totals};
-        const int64_t here = std::min(kChunkGroups, groups - g);
+        const int64_t here = std::min(kChunkGroups<Kind>, groups - g);
         if constexpr (Kind::kIsWidened) {
             if (last_tile - first_tile >= kWidenTiles) {
                 add_widened_chunk<Kind>(plan.x, block, g, here);
@@ -255,6 +311,7 @@ void multiply_all(const Plan& plan) {
     const int64_t block_units = (blocks + plan.unit_blocks - 1) / plan.unit_blocks;
     const int64_t row_units = plan.x.units();
     threads::for_each(block_units * row_units, [&](int64_t unit, int) {
+        const amx::Registers registers(plan.x.is_for_amx());
         const int64_t first_tile = unit % row_units * plan.x.unit_tiles();
         const int64_t last_tile = std::min(first_tile + plan.x.unit_tiles(), plan.x.tiles());
         const int64_t first = unit / row_units * plan.unit_blocks;

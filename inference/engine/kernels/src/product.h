@@ -1,8 +1,9 @@
 // Products of activations with packed matrices.
 //
 // Activations are put row by row into the order in which the products read them; beside quantised
-// matrices each group of 32 becomes integers with a float32 scale of its own (kinds_pairs.h,
-// kinds_quads.h). A row's result does not depend on the other rows, nor on threads.
+// matrices each group becomes integers with a float32 scale of its own (kinds_pairs.h, kinds_quads.h).
+// Many rows meet int8 weights in AMX where that can be had (amx.h). A row's result does not depend on
+// the other rows, nor on threads.
 #pragma once
 
 #include <algorithm>
@@ -15,9 +16,9 @@
 
 namespace product {
 
-// Rows are multiplied in tiles of up to kTileRows, as equal as can be.
+// Rows are multiplied in tiles of up to kTileRows, those of AMX have more; as equal as can be.
 constexpr int kTileRows = 6;
-constexpr int64_t kMostTiles = 16;  // in a unit: their sums lie on the stack
+constexpr int64_t kMostRows = 512;  // in a unit: their sums lie on the stack
 
 // M rows of K activations, ready to be multiplied with a matrix of one kind of form.
 class Activations {
@@ -29,12 +30,13 @@ class Activations {
     int64_t rows() const { return rows_; }
     int64_t inputs() const { return inputs_; }
     int64_t tiles() const { return tiles_; }
+    bool is_for_amx() const { return is_for_amx_; }
     int64_t tile_start(int64_t tile) const;
     int tile_rows(int64_t tile) const { return static_cast<int>(short_rows_ + (tile < longer_)); }
     // A tile is, for each group, its rows' elements; scales and offsets likewise, one a row.
     template <class Element>
     const Element* elements(int64_t tile) const {
-        return static_cast<const Element*>(numbers_.elements) + tile_start(tile) * inputs_;
+        return static_cast<const Element*>(numbers_.elements) + tile_start(tile) * width_;
     }
     const float* scales(int64_t tile) const { return numbers_.scales + tile_start(tile) * groups_; }
     const int32_t* offsets(int64_t tile) const {
@@ -63,20 +65,25 @@ class Activations {
         void* elements = nullptr;
         float* scales = nullptr;
         int32_t* offsets = nullptr;
+        int64_t group_inputs = 0;
 
-        void reshape(int64_t bytes, int64_t groups);
+        // Room for so many groups of one row.
+        void reshape(int64_t groups, int32_t form);
         // Of the group of a row that is at `index`.
         Place<Element> place(int64_t index) const {
-            return {static_cast<Element*>(elements) + index * kGroup, scales + index,
+            return {static_cast<Element*>(elements) + index * group_inputs, scales + index,
                     offsets + index};
         }
     };
 
-    int64_t rows_ = 0, inputs_ = 0, groups_ = 0, tiles_ = 0, short_rows_ = 0, longer_ = 0;
+    int64_t rows_ = 0, inputs_ = 0, tiles_ = 0, short_rows_ = 0, longer_ = 0;
+    int64_t groups_ = 0, width_ = 0;  // of a row; `width_` is its inputs with those of the padding
     int64_t unit_tiles_ = 1;
-    int weight_offset_ = 0;
-    bool is_quantised_ = false;
+    int32_t form_ = kFp32;
+    bool is_for_amx_ = false;
     Part numbers_, rests_;
+    template <int kGroup>
+    void put_groups(int64_t row, const float* x);
     // Where the rests of a unit in group `g` begin: there is room for one of each row.
     int64_t rest_start(int64_t unit, int64_t g) const {
         const int64_t first = unit_start(unit);

@@ -113,6 +113,7 @@ inline Ints load_ints(const void* p) { return _mm256_loadu_si256(static_cast<con
 inline Ints to_ints(Floats x) { return _mm256_cvtps_epi32(x); }
 inline Floats to_floats(Ints x) { return _mm256_cvtepi32_ps(x); }
 inline Ints add(Ints a, Ints b) { return _mm256_add_epi32(a, b); }
+inline bool is_zero(Ints x) { return _mm256_testz_si256(x, x) != 0; }
 inline int32_t sum(Ints x) {
     __m128i half = _mm_add_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
     half = _mm_add_epi32(half, _mm_shuffle_epi32(half, 0x4e));

@@ -100,6 +100,7 @@ inline void store_ints(void* p, Ints x) { _mm512_storeu_si512(p, x); }
 inline Ints to_ints(Floats x) { return _mm512_cvtps_epi32(x); }
 inline Floats to_floats(Ints x) { return _mm512_cvtepi32_ps(x); }
 inline Ints add(Ints a, Ints b) { return _mm512_add_epi32(a, b); }
+inline bool is_zero(Ints x) { return _mm512_test_epi32_mask(x, x) == 0; }
 inline int32_t sum(Ints x) { return _mm512_reduce_add_epi32(x); }
 
 // 2 * kLanes int16 from two vectors of int32, saturated, in order.
