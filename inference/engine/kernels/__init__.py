@@ -38,7 +38,8 @@ def choose_kernels(name: str | None = None, *, threads: int | None = None) -> Ke
         except LibraryUnusableError as error:
             reasons.append(str(error))
         else:
-            logger.info("Using the %s kernels: the processor supports them.", candidate)
+            amx = ", with AMX for many rows" if kernels.uses_amx else ""
+            logger.info("Using the %s kernels%s: the processor supports them.", candidate, amx)
             return kernels
     logger.warning("Using the portable kernels, which are slower: %s.", "; ".join(reasons))
     return PortableKernels()

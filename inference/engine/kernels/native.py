@@ -65,6 +65,11 @@ class NativeKernels:
         """Return the instruction set."""
         return self._name
 
+    @property
+    def uses_amx(self) -> bool:
+        """Say whether products of many rows run in the processor's AMX registers."""
+        return bool(self._library.vl_uses_amx())
+
     def set_threads(self, count: int) -> None:
         """Let `count` threads compute, the caller's among them; holds for the whole process.
 

@@ -121,6 +121,7 @@ class VisionStepStruct(ctypes.Structure):
 
 _MATRIX: Final = ctypes.POINTER(Matrix)
 _FUNCTIONS: Final = {
+    "vl_uses_amx": (c_int32, ()),
     "vl_set_threads": (None, (c_int32,)),
     "vl_advise_huge_pages": (None, (c_void_p, c_int64)),
     "vl_packed_bytes": (c_int64, (c_int64, c_int64, c_int32)),

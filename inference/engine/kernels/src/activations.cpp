@@ -98,8 +98,7 @@ Place<Element> Activations::take_rest(int64_t row, int64_t unit, int64_t g) {
 Activations::Rests Activations::rests(int64_t unit, int64_t g) const {
     const int64_t at = rest_start(unit, g);
     const Place<Element> place = rests_.place(at);
-    const int32_t count = rest_counts_[unit * groups_ + g].load(std::memory_order_relaxed);
-    return {place.elements, place.scales, place.offsets, rest_rows_ + at, count};
+    return {place.elements, place.scales, place.offsets, rest_rows_ + at, count_rests(unit, g)};
 }
 
 }  // namespace product

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "abi.h"
+#include "amx.h"
 #include "bf16.h"
 #include "forms.h"
 #include "maths.h"
@@ -191,3 +192,5 @@ VL_EXPORT void vl_advise_huge_pages(void* memory, int64_t bytes) {
 VL_EXPORT int32_t vl_version() { return kAbiVersion; }
 
 VL_EXPORT int32_t vl_is_supported() { return simd::is_supported() ? 1 : 0; }
+
+VL_EXPORT int32_t vl_uses_amx() { return amx::is_usable() ? 1 : 0; }

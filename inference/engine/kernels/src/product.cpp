@@ -188,6 +188,7 @@ template <class Kind>
 void add_rests(const Activations& x, const Block& block, int64_t first_group, int64_t groups) {
     const int64_t unit = block.first_tile / x.unit_tiles();
     for (int64_t i = 0; i < groups; ++i) {
+        if (x.count_rests(unit, first_group + i) == 0) continue;
         const Activations::Rests rests = x.rests(unit, first_group + i);
         for (int64_t first = 0; first < rests.count; first += kTileRows) {
             const int64_t rows = std::min<int64_t>(kTileRows, rests.count - first);

@@ -58,6 +58,10 @@ class Activations {
         int64_t count;
     };
     Rests rests(int64_t unit, int64_t g) const;
+    // How many they are: mostly none.
+    int32_t count_rests(int64_t unit, int64_t g) const {
+        return rest_counts_[unit * groups_ + g].load(std::memory_order_relaxed);
+    }
 
   private:
     struct Part {

@@ -7,6 +7,7 @@ import os
 import threading
 import weakref
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,18 +35,28 @@ EVERY = [pytest.param(quantization, id=quantization.value) for quantization in Q
 SPANS = [Span(600, 1), Span(0, 70), Span(16, 1)]
 
 
+# A few are multiplied by vectors, more by AMX where there is any, and the most in several units.
+@pytest.mark.parametrize("rows", [9, 10, 17, 141, 600])
 @pytest.mark.parametrize("power", [1, 5], ids=["normal", "full of outliers"])
 @pytest.mark.parametrize("quantization", EVERY)
 def test_row_does_not_depend_on_the_rows_beside_it(
-    native: NativeKernels, quantization: Quantization, power: int
+    native: NativeKernels, quantization: Quantization, power: int, rows: int
 ) -> None:
-    matrix = native.pack(random(50, 544, seed=0), quantization)
-    x = random(141, 544, seed=1) ** power
+    weight = random(50, 544, seed=0)
+    weight[::7, 130] *= 1000  # outweighs its group
+    matrix = native.pack(weight, quantization)
+    x = random(rows, 544, seed=1) ** power
 
     together = native.linear(x, matrix)
 
     alone = torch.cat([native.linear(row[None], matrix) for row in x])
     assert torch.equal(together, alone)
+
+
+def test_amx_is_used_only_where_the_processor_has_it(native: NativeKernels) -> None:
+    flags = Path("/proc/cpuinfo").read_text().split()
+
+    assert not native.uses_amx or (native.name == "avx512" and "amx_int8" in flags)
 
 
 @pytest.mark.parametrize("quantization", EVERY)
