@@ -137,7 +137,7 @@ class Steps {
     int64_t lines_;
 };
 
-// totals += all tiles times the chunk, the first one fills them.
+// totals += all tiles times the chunk; the first chunk fills them.
 void add_tiles(const Chunk& chunk, const Weights& weights, float* totals) {
     const product::Activations& x = chunk.x;
     alignas(64) Sums stored[kStored];

@@ -32,6 +32,7 @@ constexpr int64_t kWidenTiles = 4;            // from so many on, widening first
 
 template <class Kind>
 constexpr int64_t kChunkGroups = kChunkInputs / Kind::kGroup;
+static_assert(kChunkGroups<Int8> <= amx::kMostGroups);
 
 // A tile's share of one chunk of inputs.
 struct Piece {
