@@ -16,7 +16,7 @@ WHOLE = " ".join(f"word{number}" for number in range(1, 61)) + "."
 def test_answer_goes_on_after_the_server_was_killed_and_started_again(
     person: Callable[..., ChatPage], own_server: ServerProcess, console: Console
 ) -> None:
-    console.allow("WebSocket connection|ERR_CONNECTION_REFUSED")
+    console.allow("WebSocket connection|ERR_CONNECTION_(REFUSED|RESET)")
     alice = person(own_server)
     alice.ask("Count slowly.")
     expect(alice.answer_text()).to_contain_text("word9")
@@ -31,7 +31,7 @@ def test_answer_goes_on_after_the_server_was_killed_and_started_again(
 def test_question_asked_while_the_server_is_away_is_sent_once_later(
     person: Callable[..., ChatPage], own_server: ServerProcess, console: Console
 ) -> None:
-    console.allow("WebSocket connection|ERR_CONNECTION_REFUSED")
+    console.allow("WebSocket connection|ERR_CONNECTION_(REFUSED|RESET)")
     alice = person(own_server)
     own_server.kill()
     expect(alice.page.locator("[data-connection]")).to_have_attribute("data-state", "reconnecting")

@@ -12,6 +12,8 @@ namespace {
 // Of activations in the second level of the cache; processors with AMX have 2 MiB of it.
 constexpr int64_t kUnitBytes = 256 * 1024;
 constexpr int64_t kAmxUnitBytes = 1024 * 1024;
+constexpr int64_t kMostTiles = 16;
+static_assert(kMostTiles * kTileRows <= kMostRows);
 
 int64_t element_bytes(int32_t form) {
     return forms::is_quantised(form) ? sizeof(Element) : sizeof(float);
@@ -34,8 +36,8 @@ void Activations::reshape(int64_t rows, int64_t inputs, int32_t form) {
     const int64_t behind = is_for_amx_ ? amx::kRows : 0;
     numbers_.reshape(rows * groups_ + behind, form);
     const int64_t tile_bytes = height * width_ * element_bytes(form);
-    unit_tiles_ = std::clamp<int64_t>((is_for_amx_ ? kAmxUnitBytes : kUnitBytes) / tile_bytes, 1,
-                                      kMostRows / height);
+    unit_tiles_ = is_for_amx_ ? std::clamp<int64_t>(kAmxUnitBytes / tile_bytes, 1, kMostRows / height)
+                              : std::clamp<int64_t>(kUnitBytes / tile_bytes, 1, kMostTiles);
     if (!forms::is_quantised(form) || !kHasRests) return;
     rests_.reshape(rows * groups_ + behind, form);
     rest_rows_ = row_buffer_.room<int32_t>(rows * groups_);
