@@ -34,7 +34,7 @@ class Dtype(StrEnum):
 
 
 class Quantization(StrEnum):
-    """The form of the engine's weights; int8 and int4 are in groups of 32 along the inputs."""
+    """The form of the engine's weights; int8 and int4 are in groups along the inputs (128, 32)."""
 
     INT8 = "int8"
     INT4 = "int4"

@@ -1,7 +1,7 @@
 """Kernels in C++ for one instruction set; the sources and their contracts are in src/.
 
-Matrices lie in blocks of outputs and groups of 32 inputs (src/forms.h); inputs must be a multiple
-of 32 in every form. Beside int8 and int4 the activations are quantised too, in groups of 32 of a
+Matrices lie in blocks of outputs and groups of inputs (src/forms.h); inputs must be a multiple
+of 32 in every form. Beside int8 and int4 the activations are quantised too, in groups of a
 row: to int16 with `avx2`, exact but for 2^-16 of a group's largest number; to int8 with `avx512`,
 and groups of an outlier to twice that (src/kinds_quads.h). All shapes are checked here, before
 addresses go to C. Results do not depend on the number of threads.

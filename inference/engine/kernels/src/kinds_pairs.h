@@ -1,7 +1,8 @@
 // Integer weights times activations in int16, two inputs at a time; included by kinds.h alone.
 //
 // A row's group of inputs shares a scale, so an outlier costs precision in its own group only: 2^-16 of the
-// group's largest number.
+// group's largest number. Where one number is most of a group, what rounding left over is kept too, as
+// in kinds_quads.h.
 #pragma once
 
 namespace product {
@@ -9,29 +10,50 @@ namespace product {
 using Element = int16_t;
 using simd::Shorts;
 
-constexpr bool kHasRests = false;
+constexpr bool kHasRests = true;
 constexpr float kLargest = 32767;  // 128 * 127 * 32767 < 2^31
 
+constexpr float kRestSteps = 254;  // of a rest in one step of the number
+
+// Writes whole numbers x * factor, returns the sum of what was written.
+template <int kParts>
+inline int32_t put_whole(const simd::Floats (&x)[kParts], float factor, int16_t* out) {
+    simd::Ints sums = simd::zero_ints();
+    for (int i = 0; i < kParts; i += 2) {
+        const simd::Ints low = simd::to_ints(simd::mul(x[i], simd::broadcast(factor)));
+        const simd::Ints high = simd::to_ints(simd::mul(x[i + 1], simd::broadcast(factor)));
+        simd::store_shorts(out + i * simd::kLanes, low, high);
+        sums = simd::add(sums, simd::add(low, high));
+    }
+    return simd::sum(sums);
+}
+
+constexpr float kMostOfGroup = 0.75;  // of the sum of squares
+
 // Quantises a row's group; `offset` is what was added to the weights that it will meet.
+// Where there is a rest, `take_rest` says where it goes.
 template <int kGroup, class TakeRest>
-inline void quantise(const float* x, int offset, const Place<Element>& out, const TakeRest&) {
+inline void quantise(const float* x, int offset, const Place<Element>& out,
+                     const TakeRest& take_rest) {
     constexpr int kParts = kGroup / simd::kLanes;
-    simd::Floats values[kParts], peak = simd::zeros();
+    simd::Floats values[kParts], peak = simd::zeros(), squares = simd::zeros();
     for (int i = 0; i < kParts; ++i) {
         values[i] = simd::load(x + i * simd::kLanes);
         peak = simd::larger_magnitude(peak, values[i]);
+        squares = simd::fma(values[i], values[i], squares);
     }
     const float largest = simd::peak_magnitude(peak);
-    const simd::Floats factor = simd::broadcast(largest == 0 ? 0 : kLargest / largest);
-    simd::Ints total = simd::zero_ints();
-    for (int i = 0; i < kParts; i += 2) {
-        const simd::Ints low = simd::to_ints(simd::mul(values[i], factor));
-        const simd::Ints high = simd::to_ints(simd::mul(values[i + 1], factor));
-        simd::store_shorts(out.elements + i * simd::kLanes, low, high);
-        total = simd::add(total, simd::add(low, high));
+    const float factor = largest == 0 ? 0 : kLargest / largest, scale = largest / kLargest;
+    *out.offsets = -offset * put_whole(values, factor, out.elements);
+    *out.scales = scale;
+    if (largest * largest <= kMostOfGroup * simd::sum(squares)) return;
+    const Place<Element> rest = take_rest();
+    for (auto& value : values) {
+        const simd::Floats whole = simd::round(simd::mul(value, simd::broadcast(factor)));
+        value = simd::fma(whole, simd::broadcast(-scale), value);
     }
-    *out.offsets = -offset * simd::sum(total);
-    *out.scales = largest / kLargest;
+    *rest.offsets = -offset * put_whole(values, factor * kRestSteps, rest.elements);
+    *rest.scales = scale / kRestSteps;
 }
 
 // sums of a tile += a group's pairs of inputs; `weights(pair, v)` gives a vector of them.
