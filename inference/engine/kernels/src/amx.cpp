@@ -87,10 +87,12 @@ inline void add_scaled(const Sums& sums, const float* weight_scales, const float
     }
 }
 
-// Loops over sums are unrolled, or these would lie in memory.
-inline void set_zero(Floats (&sums)[kRows]) {
+// Loops over sums are unrolled, or these would lie in memory. Get says what those of the first `count`
+// rows begin with.
+template <class Get>
+inline void begin_with(Floats (&sums)[kRows], int64_t count, const Get& get) {
 #pragma GCC unroll 16
-    for (int r = 0; r < kRows; ++r) sums[r] = simd::zeros();
+    for (int r = 0; r < kRows; ++r) sums[r] = r < count ? get(r) : simd::zeros();
 }
 
 // Calls put(r, sum) for those of the first `count` rows.
@@ -152,17 +154,14 @@ void add_tiles(const Chunk& chunk, const Weights& weights, float* totals) {
         const float* row_scales = x.scales(tile) + chunk.first_group * rows;
         for (int half = 0; half < kBlock; half += simd::kLanes) {
             Floats sums[kRows];
-            set_zero(sums);
+            begin_with(sums, rows, [&](int r) { return simd::load(totals + r * kBlock + half); });
             for (int64_t g = 0; g < chunk.groups; ++g) {
                 begin_next();
                 add_scaled(stored[used++ % kStored], weights.scales[g] + half,
                            row_scales + g * rows, sums);
             }
-            put_away(sums, rows, [&](int r, Floats sum) {
-                float* at = totals + r * kBlock + half;
-                const bool is_first = chunk.first_group == 0;
-                simd::store(at, is_first ? sum : simd::add(simd::load(at), sum));
-            });
+            put_away(sums, rows,
+                     [&](int r, Floats sum) { simd::store(totals + r * kBlock + half, sum); });
         }
         totals += rows * kBlock;
     }
@@ -187,7 +186,7 @@ void add_rests(const Chunk& chunk, const Weights& weights, float* totals) {
             if (step + kLag < steps) begin(step + kLag);
             const int64_t first = step / kHalves * kRows, half = step % kHalves * simd::kLanes;
             Floats sums[kRows];
-            set_zero(sums);
+            begin_with(sums, 0, [](int) { return simd::zeros(); });
             add_scaled(stored[step % kStored], weights.scales[g] + half, rests.scales + first, sums);
             put_away(sums, rests.count - first, [&](int r, Floats sum) {
                 float* at = totals + (rests.rows[first + r] - first_row) * kBlock + half;

@@ -24,7 +24,7 @@ struct Chunk {
     int64_t first_group, groups;
 };
 
-// totals (rows of the tiles, kBlock) += the chunk; the first one of the inputs fills them.
+// totals (rows of the tiles, kBlock) += the chunk.
 void add_chunk(const Chunk& chunk, float* totals);
 
 #if defined(__AMX_INT8__)

@@ -1,8 +1,8 @@
 // The kinds of weights: how a group of a block of outputs meets the same inputs of up to 6 rows.
 //
-// Each has add_group, which adds one group of forms.h to the tile's sums in registers. Sums of
-// integers are exact, so that kinds with the same weights give the same bits. How activations become
-// integers (quantise, with its Element) stands beside the kinds that they meet.
+// Each has add_group, which sums one group of forms.h in registers and adds that to the tile's totals.
+// Sums of integers are exact, so that kinds with the same weights give the same bits. How activations
+// become integers (quantise, with its Element) stands beside the kinds that they meet.
 #pragma once
 
 #include <cstdint>
@@ -29,16 +29,18 @@ struct Place {
     int32_t* offsets;
 };
 
-// The sums of a group, from int32 to floats with the scales of weights and rows.
+// totals (rows, kBlock) += the sums of a group, from int32 to floats with the scales of weights and rows.
+// They lie in memory, for within a group all registers are needed.
 template <int kRows>
 inline void add_scaled(const Ints (&sums)[kRows][kVectors], const uint8_t* scale_bytes,
-                       const float* row_scales, Floats (&totals)[kRows][kVectors]) {
+                       const float* row_scales, float* totals) {
     const auto* scales = reinterpret_cast<const Bf16*>(scale_bytes);
     for (int v = 0; v < kVectors; ++v) {
         const Floats weight_scale = simd::load(scales + v * simd::kLanes);
         for (int r = 0; r < kRows; ++r) {
+            float* at = totals + r * kBlock + v * simd::kLanes;
             const Floats scale = simd::mul(weight_scale, simd::broadcast(row_scales[r]));
-            totals[r][v] = simd::fma(simd::to_floats(sums[r][v]), scale, totals[r][v]);
+            simd::store(at, simd::fma(simd::to_floats(sums[r][v]), scale, simd::load(at)));
         }
     }
 }
@@ -62,8 +64,12 @@ struct Float {
 
     template <int kRows>
     static inline void add_group(const uint8_t* group, const float* x, const float*,
-                                 const int32_t*, Floats (&totals)[kRows][kVectors]) {
+                                 const int32_t*, float* totals) {
         const auto* cells = reinterpret_cast<const Cell*>(group);
+        Floats sums[kRows][kVectors];
+        for (auto& row : sums) {
+            for (auto& sum : row) sum = simd::zeros();
+        }
 #pragma GCC unroll 4
         for (int k = 0; k < kGroup; ++k) {
             Floats weights[kVectors];
@@ -73,8 +79,14 @@ struct Float {
             for (int r = 0; r < kRows; ++r) {
                 const Floats input = simd::broadcast(x[r * kGroup + k]);
                 for (int v = 0; v < kVectors; ++v) {
-                    totals[r][v] = simd::fma(input, weights[v], totals[r][v]);
+                    sums[r][v] = simd::fma(input, weights[v], sums[r][v]);
                 }
+            }
+        }
+        for (int r = 0; r < kRows; ++r) {
+            for (int v = 0; v < kVectors; ++v) {
+                float* at = totals + r * kBlock + v * simd::kLanes;
+                simd::store(at, simd::add(simd::load(at), sums[r][v]));
             }
         }
     }

@@ -82,7 +82,7 @@ struct Wide {
 
     template <int kRows>
     static inline void add_group(const uint8_t* group, const int16_t* x, const float* scales,
-                                 const int32_t*, Floats (&totals)[kRows][kVectors]) {
+                                 const int32_t*, float* totals) {
         Ints sums[kRows][kVectors] = {};
         const auto weights = [&](int pair, int v) {
             return simd::load_shorts(group + (pair * kVectors + v) * 4 * simd::kLanes);
@@ -101,7 +101,7 @@ struct Int8 {
 
     template <int kRows>
     static inline void add_group(const uint8_t* group, const int16_t* x, const float* scales,
-                                 const int32_t*, Floats (&totals)[kRows][kVectors]) {
+                                 const int32_t*, float* totals) {
         Ints sums[kRows][kVectors] = {};
         const auto weights = [&](int pair, int v) {
             const uint8_t* at = group + (pair * kVectors + v) * 2 * simd::kLanes;
@@ -121,7 +121,7 @@ struct Int4 {
 
     template <int kRows>
     static inline void add_group(const uint8_t* group, const int16_t* x, const float* scales,
-                                 const int32_t* offsets, Floats (&totals)[kRows][kVectors]) {
+                                 const int32_t* offsets, float* totals) {
         Ints sums[kRows][kVectors];
         for (int r = 0; r < kRows; ++r) {
             for (auto& sum : sums[r]) sum = simd::broadcast_int(offsets[r]);

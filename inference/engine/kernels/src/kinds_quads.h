@@ -61,7 +61,7 @@ inline void quantise(const float* x, int offset, const Place<Element>& out,
 template <int kGroup, int kRows, class Weights>
 inline void add_quads_of_group(const Weights& weights_of, const int8_t* x, const float* scales,
                                const int32_t* offsets, const uint8_t* weight_scales,
-                               Floats (&totals)[kRows][kVectors]) {
+                               float* totals) {
     Ints sums[kRows][kVectors];
     for (int r = 0; r < kRows; ++r) {
         for (auto& sum : sums[r]) sum = simd::broadcast_int(offsets[r]);
@@ -93,7 +93,7 @@ struct Bytes {
 
     template <int kRows>
     static inline void add_group(const uint8_t* group, const int8_t* x, const float* scales,
-                                 const int32_t* offsets, Floats (&totals)[kRows][kVectors]) {
+                                 const int32_t* offsets, float* totals) {
         const auto weights = [&](int quad, int v) {
             return simd::load_ints(group + (quad * kVectors + v) * 4 * simd::kLanes);
         };
@@ -115,7 +115,7 @@ struct Int4 {
 
     template <int kRows>
     static inline void add_group(const uint8_t* group, const int8_t* x, const float* scales,
-                                 const int32_t* offsets, Floats (&totals)[kRows][kVectors]) {
+                                 const int32_t* offsets, float* totals) {
         const auto weights = [&](int quad, int v) { return nibbles(group, quad, v); };
         add_quads_of_group<kGroup, kRows>(weights, x, scales, offsets, group + kScalesAt, totals);
     }

@@ -28,11 +28,18 @@ constexpr int64_t kChunkInputs = 512;         // whose weights stay in the first
 constexpr int64_t kMostBlocks = 8;            // of outputs in a unit
 constexpr int64_t kUnitsPerThread = 8;
 constexpr int64_t kFetchAhead = 4096;         // bytes
+constexpr int64_t kLine = 64;                 // of the cache
 constexpr int64_t kWidenTiles = 4;            // from so many on, widening first is quicker
 
 template <class Kind>
 constexpr int64_t kChunkGroups = kChunkInputs / Kind::kGroup;
 static_assert(kChunkGroups<Int8> <= amx::kMostGroups);
+
+// Memory that is read soon: so many lines of the cache are fetched with each group.
+struct Fetch {
+    const uint8_t* ahead;
+    int64_t lines;
+};
 
 // A tile's share of one chunk of inputs.
 struct Piece {
@@ -41,47 +48,20 @@ struct Piece {
     const void* x;
     const float* scales;
     const int32_t* offsets;
-    bool is_fetched;  // the first tile fetches ahead for all
-    bool is_first;    // of its rows: nothing is in their totals yet
+    Fetch fetch;
 };
 
-// totals (rows, kBlock) += what `add(sums)` adds to the sums of a tile in registers; at first = that.
-template <int kRows, class Add>
-inline void add_sums(float* totals, bool is_first, const Add& add) {
-    Floats sums[kRows][kVectors];
-    for (auto& row : sums) {
-        for (auto& sum : row) sum = simd::zeros();
-    }
-    add(sums);
-    for (int r = 0; r < kRows; ++r) {
-        for (int v = 0; v < kVectors; ++v) {
-            float* at = totals + r * kBlock + v * simd::kLanes;
-            simd::store(at, is_first ? sums[r][v] : simd::add(simd::load(at), sums[r][v]));
-        }
-    }
-}
-
-// sums += group `g` of the piece.
-template <class Kind, int kRows>
-inline void add_group(const Piece& piece, int64_t g, Floats (&sums)[kRows][kVectors]) {
-    const auto* x = static_cast<const typename Kind::Element*>(piece.x) + g * kRows * Kind::kGroup;
-    Kind::template add_group<kRows>(piece.weights + g * Kind::kGroupBytes, x,
-                                    piece.scales + g * kRows, piece.offsets + g * kRows, sums);
-}
-
-// totals (rows, kBlock) += the piece. Chunks are summed apart, which also keeps float32 sums short.
+// totals += the piece.
 template <class Kind, int kRows>
 void add_piece(const Piece& piece, float* totals) {
-    constexpr int64_t kBytes = Kind::kGroupBytes;
-    add_sums<kRows>(totals, piece.is_first, [&](auto& sums) {
-        for (int64_t g = 0; g < piece.groups; ++g) {
-            if (piece.is_fetched) {
-                const uint8_t* ahead = piece.weights + g * kBytes + kFetchAhead;
-                for (int64_t i = 0; i < kBytes; i += 64) simd::prefetch(ahead + i);
-            }
-            add_group<Kind, kRows>(piece, g, sums);
-        }
-    });
+    const auto* x = static_cast<const typename Kind::Element*>(piece.x);
+    const uint8_t* ahead = piece.fetch.ahead;
+    for (int64_t g = 0; g < piece.groups; ++g) {
+        for (int64_t i = 0; i < piece.fetch.lines; ++i, ahead += kLine) simd::prefetch(ahead);
+        Kind::template add_group<kRows>(piece.weights + g * Kind::kGroupBytes,
+                                        x + g * kRows * Kind::kGroup, piece.scales + g * kRows,
+                                        piece.offsets + g * kRows, totals);
+    }
 }
 
 using AddPiece = void (*)(const Piece&, float*);
@@ -146,6 +126,8 @@ struct Block {
     const uint8_t* weights;
     int64_t first_tile, last_tile;
     float* totals;  // (rows, kBlock)
+    const uint8_t* next;  // what is read behind the chunk's packed weights, which have so many bytes
+    int64_t bytes;
 };
 
 // Some of a unit's rests in one group, as many as a tile has rows.
@@ -161,17 +143,13 @@ template <class Kind, int kRows>
 void add_rest_tile(const RestTile& tile) {
     const Activations::Rests& rests = tile.rests;
     const auto* x = static_cast<const Element*>(rests.elements) + tile.first * Kind::kGroup;
-    Floats sums[kRows][kVectors];
-    for (auto& row : sums) {
-        for (auto& sum : row) sum = simd::zeros();
-    }
+    alignas(64) float sums[kRows * kBlock] = {};
     Kind::template add_group<kRows>(tile.weights, x, rests.scales + tile.first,
                                     rests.offsets + tile.first, sums);
     for (int r = 0; r < kRows; ++r) {
         float* totals = tile.totals + (rests.rows[tile.first + r] - tile.first_row) * kBlock;
-        for (int v = 0; v < kVectors; ++v) {
-            float* at = totals + v * simd::kLanes;
-            simd::store(at, simd::add(simd::load(at), sums[r][v]));
+        for (int i = 0; i < kBlock; i += simd::kLanes) {
+            simd::store(totals + i, simd::add(simd::load(totals + i), simd::load(sums + r * kBlock + i)));
         }
     }
 }
@@ -237,10 +215,19 @@ void add_outliers(const Activations& x, const Block& block, int64_t first_group,
     }
 }
 
+// The tiles of a chunk share in fetching the next one, for memory has the longest time for it so. One
+// alone fetches what it reads soon: a chunk further takes more of the first level.
+Fetch plan_fetch(const Block& block, int64_t groups) {
+    const int64_t steps = (block.last_tile - block.first_tile) * groups;
+    const uint8_t* ahead = steps == groups ? block.next - block.bytes + kFetchAhead : block.next;
+    return {ahead, (block.bytes / kLine + steps - 1) / steps};
+}
+
 // totals += all tiles times one chunk of inputs, which begins with group `g` of the rows.
 template <class Kind>
 void add_tiles(const Activations& x, const Block& block, int64_t g, int64_t groups) {
     const int64_t first_row = x.tile_start(block.first_tile);
+    Fetch fetch = plan_fetch(block, groups);
     for (int64_t tile = block.first_tile; tile < block.last_tile; ++tile) {
         const int rows = x.tile_rows(tile);
         const Piece piece{block.weights,
@@ -248,9 +235,9 @@ void add_tiles(const Activations& x, const Block& block, int64_t g, int64_t grou
                           x.elements<typename Kind::Element>(tile) + g * rows * Kind::kGroup,
                           x.scales(tile) + g * rows,
                           x.offsets(tile) + g * rows,
-                          tile == block.first_tile,
-                          g == 0};
+                          fetch};
         choose<Kind>(rows)(piece, block.totals + (x.tile_start(tile) - first_row) * kBlock);
+        fetch.ahead += groups * fetch.lines * kLine;
     }
 }
 
@@ -290,10 +277,13 @@ void multiply_block(const Plan& plan, int64_t index, int64_t first_tile, int64_t
     const uint8_t* weights = plan.matrix.bytes + index * groups * Kind::kGroupBytes;
     const int64_t first_row = plan.x.tile_start(first_tile);
     const int64_t rows = plan.x.tile_start(last_tile) - first_row;
-    alignas(64) float totals[kMostRows * kBlock];  // the first chunk's tiles fill it
+    alignas(64) float totals[kMostRows * kBlock];
+    std::fill_n(totals, rows * kBlock, 0.0f);
     for (int64_t g = 0; g < groups; g += kChunkGroups<Kind>) {
-        const Block block{weights + g * Kind::kGroupBytes, first_tile, last_tile, totals};
         const int64_t here = std::min(kChunkGroups<Kind>, groups - g);
+        const int64_t bytes = here * Kind::kGroupBytes;
+        const uint8_t* chunk = weights + g * Kind::kGroupBytes;
+        const Block block{chunk, first_tile, last_tile, totals, chunk + bytes, bytes};
         if constexpr (Kind::kIsWidened) {
             if (last_tile - first_tile >= kWidenTiles) {
                 add_widened_chunk<Kind>(plan.x, block, g, here);
