@@ -128,6 +128,8 @@ struct Block {
     float* totals;  // (rows, kBlock)
     const uint8_t* next;  // what is read behind the chunk's packed weights, which have so many bytes
     int64_t bytes;
+    const float* out;  // where the first row's outputs go behind this chunk, null if others follow
+    int64_t out_width;
 };
 
 // Some of a unit's rests in one group, as many as a tile has rows.
@@ -215,6 +217,11 @@ void add_outliers(const Activations& x, const Block& block, int64_t first_group,
     }
 }
 
+// A block of outputs of one row that are written soon: lines of many rows, each far from the others.
+inline void fetch_outputs(const float* out) {
+    for (int i = 0; i < kBlock; i += kLine / sizeof(float)) simd::prefetch_to_write(out + i);
+}
+
 // The tiles of a chunk share in fetching the next one, for memory has the longest time for it so. One
 // alone fetches what it reads soon: a chunk further takes more of the first level.
 Fetch plan_fetch(const Block& block, int64_t groups) {
@@ -230,14 +237,17 @@ void add_tiles(const Activations& x, const Block& block, int64_t g, int64_t grou
     Fetch fetch = plan_fetch(block, groups);
     for (int64_t tile = block.first_tile; tile < block.last_tile; ++tile) {
         const int rows = x.tile_rows(tile);
+        const int64_t row = x.tile_start(tile) - first_row;
         const Piece piece{block.weights,
                           groups,
                           x.elements<typename Kind::Element>(tile) + g * rows * Kind::kGroup,
                           x.scales(tile) + g * rows,
                           x.offsets(tile) + g * rows,
                           fetch};
-        choose<Kind>(rows)(piece, block.totals + (x.tile_start(tile) - first_row) * kBlock);
+        choose<Kind>(rows)(piece, block.totals + row * kBlock);
         fetch.ahead += groups * fetch.lines * kLine;
+        if (block.out == nullptr) continue;
+        for (int r = 0; r < rows; ++r) fetch_outputs(block.out + (row + r) * block.out_width);
     }
 }
 
@@ -277,13 +287,16 @@ void multiply_block(const Plan& plan, int64_t index, int64_t first_tile, int64_t
     const uint8_t* weights = plan.matrix.bytes + index * groups * Kind::kGroupBytes;
     const int64_t first_row = plan.x.tile_start(first_tile);
     const int64_t rows = plan.x.tile_start(last_tile) - first_row;
+    const float* out = plan.out + first_row * plan.matrix.outputs + index * kBlock;
     alignas(64) float totals[kMostRows * kBlock];
     std::fill_n(totals, rows * kBlock, 0.0f);
     for (int64_t g = 0; g < groups; g += kChunkGroups<Kind>) {
         const int64_t here = std::min(kChunkGroups<Kind>, groups - g);
         const int64_t bytes = here * Kind::kGroupBytes;
         const uint8_t* chunk = weights + g * Kind::kGroupBytes;
-        const Block block{chunk, first_tile, last_tile, totals, chunk + bytes, bytes};
+        const bool is_last = g + here == groups;
+        const Block block{chunk, first_tile, last_tile, totals, chunk + bytes, bytes,
+                          is_last ? out : nullptr, plan.matrix.outputs};
         if constexpr (Kind::kIsWidened) {
             if (last_tile - first_tile >= kWidenTiles) {
                 add_widened_chunk<Kind>(plan.x, block, g, here);

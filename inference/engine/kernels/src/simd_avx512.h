@@ -154,6 +154,7 @@ constexpr int kProbedProducts = 4;
 inline Ints add_products(Ints sum, Ints a, Ints b) { return add_quads(sum, a, b); }
 
 inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
+inline void prefetch_to_write(const void* p) { __builtin_prefetch(p, 1, 3); }
 inline void pause() { _mm_pause(); }
 // How the thread rounds and treats denormal numbers (MXCSR).
 inline uint32_t float_mode() { return _mm_getcsr(); }
