@@ -14,7 +14,8 @@ from inference.engine.text import FeatureSpan, SequenceRows
 def make_rows(sequence: EngineSequence, count: int, *, draft: Sequence[int] = ()) -> SequenceRows:
     """Return the next `count` pending tokens of a sequence as rows of a step, a draft behind them.
 
-    Its tokens stand where those of the answer will. The pages must have room for them.
+    Its tokens stand where those of the answer will. The pages must have room for them. Scored is
+    what comes behind the last pending token, and behind each of the draft.
 
     Raises:
         KeyError: a picture among the rows has not been encoded.
@@ -29,6 +30,7 @@ def make_rows(sequence: EngineSequence, count: int, *, draft: Sequence[int] = ()
         first_index=first,
         pages=sequence.pages.pages,
         features=_list_spans(sequence, first, last),
+        scored=1 + len(draft) if count == sequence.pending else 0,
     )
 
 

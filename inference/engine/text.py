@@ -45,7 +45,8 @@ class SequenceRows:
 
     `token_ids` (n), at least one; n `positions`, see rope.py; `first_index` is the cache index of
     the first row, that is how many tokens stand before it; `pages` in order, which cover all tokens
-    up to the last row; `features` of the picture tokens among the rows.
+    up to the last row; `features` of the picture tokens among the rows. Logits can be had of the
+    last `scored` rows only, None: of all; the last layer does without the others.
     """
 
     token_ids: Sequence[int]
@@ -53,6 +54,7 @@ class SequenceRows:
     first_index: int
     pages: Sequence[int]
     features: Sequence[FeatureSpan] = ()
+    scored: int | None = None
 
 
 class TextModel:
@@ -71,7 +73,7 @@ class TextModel:
 
         Raises:
             ValueError: no rows, a token that the vocabulary lacks, positions of another length,
-                features on rows that are not there or no image tokens.
+                features on rows that are not there or no image tokens, more scored than there are.
         """
         if not sequences:
             raise ValueError("expected at least one sequence")
@@ -85,6 +87,8 @@ class TextModel:
         shape = (3, len(positions)) if isinstance(positions, range) else tuple(positions.shape)
         if count < 1 or shape != (3, count):
             raise ValueError(f"expected positions of shape (3, {count}), got {shape}")
+        if not 0 <= (sequence.scored or 0) <= count:
+            raise ValueError(f"expected at most {count} scored rows, got {sequence.scored}")
         vocabulary = self.weights.shape.text.vocabulary
         if not 0 <= min(sequence.token_ids) <= max(sequence.token_ids) < vocabulary:
             raise ValueError(f"expected token ids below {vocabulary}")
@@ -109,6 +113,11 @@ class TextPass:
         self._model = model
         self._starts = list(accumulate((len(s.token_ids) for s in sequences), initial=0))
         ids = torch.tensor([i for s in sequences for i in s.token_ids])
+        self._scored = [
+            row
+            for s, end in zip(sequences, self._starts[1:], strict=True)
+            for row in range(end - (len(s.token_ids) if s.scored is None else s.scored), end)
+        ]
         cos, sin = model.rotary.angles_of([s.positions for s in sequences])
         self._step = TextStep(
             hidden=model.kernels.unpack_rows(model.weights.embedding, ids),
@@ -118,6 +127,7 @@ class TextPass:
             first_index=torch.tensor([s.first_index for s in sequences], dtype=torch.int32),
             page_tables=_page_tables(sequences),
             cache=model.cache,
+            scored=torch.tensor(self._scored, dtype=torch.int32),
         )
         self._place_features(sequences)
         self.layers_done = 0
@@ -153,12 +163,14 @@ class TextPass:
         `row_starts[i]` to `row_starts[i + 1]`.
 
         Raises:
-            ValueError: layers are left.
+            ValueError: layers are left, or a row is none of the scored.
         """
         if self.layers_done < self.layers:
             raise ValueError(f"{self.layers - self.layers_done} layers are left")
         weights = self._model.weights
         asked = [end - 1 for end in self._starts[1:]] if rows is None else list(rows)
+        if not set(asked) <= set(self._scored):
+            raise ValueError(f"expected scored rows, {self._scored}, got {asked}")
         norm, hidden = weights.final_norm, self._step.hidden
         if asked != list(range(len(hidden))):
             hidden = hidden[asked]

@@ -97,7 +97,8 @@ class TextStep:
     pages of each sequence in order, -1 behind its end; they must cover all its rows.
     `cache` (L, G, 2, C, S, W), keys then values, takes those of the rows, in a form of cache_rows.
     Behind layer l < number of deep-stack levels, `deep[l]` (R, H) float32 is added to the rows
-    `deep_rows` (R,) int32.
+    `deep_rows` (R,) int32. Behind the last layer only the rows `scored` (n,) int32, ascending, of
+    `hidden` count, if given: the others may hold anything then.
     """
 
     hidden: Tensor
@@ -109,6 +110,7 @@ class TextStep:
     cache: Tensor
     deep: Tensor | None = None
     deep_rows: Tensor | None = None
+    scored: Tensor | None = None
 
 
 class TextLayers(Protocol):

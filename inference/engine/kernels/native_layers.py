@@ -83,6 +83,7 @@ class NativeTextLayers:
         self._check_rows(step)
         self._check_pages(step)
         self._check_deep(step)
+        _check_scored(step)
         described = ctypes.byref(_text_step(step))
         check_status(self._library.vl_text_run(self._network, described, first, last))
 
@@ -242,6 +243,17 @@ def _vision_layer(describe: Describe, shape: VisionShape, layer: VisionLayer) ->
     )
 
 
+def _check_scored(step: TextStep) -> None:
+    if step.scored is None:
+        return
+    rows: list[int] = step.scored.tolist()
+    check_tensor("scored", step.scored, (len(rows),), torch.int32)
+    if rows != sorted(set(rows)) or not _are_within(rows, len(step.hidden)):
+        raise ValueError(
+            f"expected scored rows below {len(step.hidden)}, each once, ascending, got {rows}"
+        )
+
+
 def _text_step(step: TextStep) -> TextStepStruct:
     has_deep = step.deep is not None and step.deep_rows is not None
     return TextStepStruct(
@@ -254,11 +266,13 @@ def _text_step(step: TextStep) -> TextStepStruct:
         cache=step.cache.data_ptr(),
         deep=step.deep.data_ptr() if has_deep and step.deep is not None else None,
         deep_rows=step.deep_rows.data_ptr() if has_deep and step.deep_rows is not None else None,
+        scored=None if step.scored is None else step.scored.data_ptr(),
         sequences=len(step.row_starts) - 1,
         table_width=step.page_tables.shape[1],
         pages=step.cache.shape[1],
         levels=len(step.deep) if has_deep and step.deep is not None else 0,
         deep_count=len(step.deep_rows) if has_deep and step.deep_rows is not None else 0,
+        scored_count=len(step.hidden if step.scored is None else step.scored),
         cache_form=CACHE_FORMS[step.cache.dtype],
     )
 

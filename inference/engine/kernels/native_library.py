@@ -11,7 +11,7 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import Final
 
-ABI_VERSION: Final = 5
+ABI_VERSION: Final = 6
 """The number in src/abi.h; a library built from other sources has another one."""
 OUT_OF_MEMORY: Final = 1
 OUT_OF_TURN: Final = 2
@@ -73,11 +73,13 @@ class TextStepStruct(ctypes.Structure):
         ("cache", c_void_p),
         ("deep", c_void_p),
         ("deep_rows", c_void_p),
+        ("scored", c_void_p),
         ("sequences", c_int64),
         ("table_width", c_int64),
         ("pages", c_int64),
         ("levels", c_int64),
         ("deep_count", c_int64),
+        ("scored_count", c_int64),
         ("cache_form", c_int32),
     )
 

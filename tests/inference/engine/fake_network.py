@@ -90,6 +90,11 @@ class FakeTextRun:
         self._network = network
         self._rows = rows
         self._outputs: list[int] = []
+        self._scored: set[int] = set()
+        first = 0
+        for row in rows:
+            first += len(row.token_ids)
+            self._scored |= set(range(first - (row.scored or 0), first))
         self.layers_done = 0
 
     def step(self, layers: int | None = None) -> bool:
@@ -105,6 +110,8 @@ class FakeTextRun:
 
     def logits(self, rows: Sequence[int]) -> Tensor:
         scores = torch.zeros(len(rows), VOCABULARY)
+        if not set(rows) <= self._scored:
+            raise AssertionError(f"asked for {rows}, scored are {self._scored}")
         for number, row in enumerate(rows):
             scores[number, next_token(self._outputs[row], self._network.words)] = 1.0
         return scores

@@ -168,6 +168,19 @@ def test_logits_are_those_of_the_asked_rows(engine: Engine, prompt: Prompt) -> N
     assert error(text_pass.logits(), everything[-1:]) <= TOLERANCE
 
 
+def test_only_scored_rows_have_logits(engine: Engine, prompt: Prompt) -> None:
+    expected = engine.logits(prompt)[-2:]
+    rows = engine.begin(prompt).rows(MANY)
+    text_pass = engine.run(replace(rows, scored=2))
+    last = len(prompt.token_ids) - 1
+
+    assert error(text_pass.logits([last - 1, last]), expected) <= TOLERANCE
+    with pytest.raises(ValueError, match="expected scored rows"):
+        text_pass.logits([last - 2, last])
+    with pytest.raises(ValueError, match="scored rows, got 99"):
+        engine.run(replace(rows, scored=MANY))
+
+
 def test_logits_are_refused_before_the_last_layer(engine: Engine, prompt: Prompt) -> None:
     text_pass = engine.text.start([engine.begin(prompt).rows(MANY)])
     text_pass.step(1)

@@ -12,7 +12,7 @@
 #define VL_EXPORT extern "C" __attribute__((visibility("default")))
 
 // Raised whenever the interface or a packed form changes; native.py refuses another number.
-constexpr int32_t kAbiVersion = 5;
+constexpr int32_t kAbiVersion = 6;
 
 // The forms of a packed matrix (VlMatrix::form).
 enum Form : int32_t { kInt8 = 0, kInt4 = 1, kBf16 = 2, kFp32 = 3 };
@@ -56,11 +56,13 @@ struct VlTextStep {
     void* cache;                 // (L, G, 2, C, S), rows of cache_form
     const float* deep;           // (levels, deep_count, H) or null
     const int32_t* deep_rows;    // (deep_count), below M
+    const int32_t* scored;       // (scored_count), ascending rows below M, or null for all M
     int64_t sequences;           // B
     int64_t table_width;
     int64_t pages;  // G
     int64_t levels;
     int64_t deep_count;
+    int64_t scored_count;
     int32_t cache_form;
 };
 

@@ -4,6 +4,10 @@
 // a norm and the rotary angles on each head, keys and values into their pages, attention, its output
 // added; rms norm, SwiGLU MLP added. Deep-stack features of pictures are added behind the first
 // layers. Activations of a product are made row by row where their source is still in the cache.
+//
+// Behind the last layer only scored rows are read, the last one of a prompt mostly: what its attention
+// gives is taken on for those rows alone, which stand together at the front meanwhile. The others' keys
+// and values are in their pages as ever; what is left of their hidden rows means nothing.
 #include <algorithm>
 #include <cmath>
 #include <type_traits>
@@ -31,9 +35,10 @@ class TextNetwork {
         prepare(step);
         for (int64_t layer = first; layer < last; ++layer) {
             attend(step, layer);
-            for (int64_t row = 0; row < rows_; row += kMlpRows) {
-                feed_forward(step.hidden + row * shape_.hidden, std::min(kMlpRows, rows_ - row),
-                             layers_[static_cast<size_t>(layer)]);
+            if (layer + 1 < static_cast<int64_t>(layers_.size()) || step.scored_count == rows_) {
+                finish(step.hidden, rows_, layer);
+            } else {
+                finish_scored(step, layer);
             }
             if (layer < step.levels) add_deep(step, layer);
         }
@@ -71,10 +76,32 @@ class TextNetwork {
             });
         });
         attention_.run(index, wide_, qkv_width(), mixed_);
-        x_.reshape(rows_, mixed_width(), layer.o.form);
-        threads::for_rows(rows_,
+    }
+
+    // hidden (rows, H) += what attention gave, then the MLP.
+    void finish(float* hidden, int64_t rows, int64_t index) {
+        const VlTextLayer& layer = layers_[static_cast<size_t>(index)];
+        x_.reshape(rows, mixed_width(), layer.o.form);
+        threads::for_rows(rows,
                           [&](int64_t row, int) { x_.put(row, mixed_ + row * mixed_width()); });
-        product::multiply(layer.o, x_, {nullptr, false, true}, step.hidden);
+        product::multiply(layer.o, x_, {nullptr, false, true}, hidden);
+        for (int64_t row = 0; row < rows; row += kMlpRows) {
+            feed_forward(hidden + row * shape_.hidden, std::min(kMlpRows, rows - row), layer);
+        }
+    }
+
+    void finish_scored(const VlTextStep& step, int64_t index) {
+        const auto move = [](float* rows, int64_t from, int64_t to, int64_t width) {
+            if (from != to) std::copy_n(rows + from * width, width, rows + to * width);
+        };
+        for (int64_t i = 0; i < step.scored_count; ++i) {
+            move(step.hidden, step.scored[i], i, shape_.hidden);
+            move(mixed_, step.scored[i], i, mixed_width());
+        }
+        finish(step.hidden, step.scored_count, index);
+        for (int64_t i = step.scored_count - 1; i >= 0; --i) {
+            move(step.hidden, i, step.scored[i], shape_.hidden);
+        }
     }
 
     // Norms and turns a row's heads; its keys and values go to their page.

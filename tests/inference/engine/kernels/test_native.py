@@ -162,6 +162,27 @@ def test_sequence_does_not_depend_on_those_beside_it(
     assert torch.equal(alone.hidden, together.hidden[start:end])
 
 
+@pytest.mark.parametrize("dtype", NARROW)
+@pytest.mark.parametrize("scored", [(), (0,), (3, 70, 71), (1, 2, 3, 4)])
+def test_scored_rows_do_not_depend_on_what_the_others_are_spared(
+    native: NativeKernels, dtype: torch.dtype, scored: tuple[int, ...]
+) -> None:
+    layers = native.text_layers(TEXT, make_text_layers(native, Quantization.INT8))
+    whole = make_step(SPANS, dtype)
+    part = replace(copy_step(whole), scored=_int32(*scored))
+
+    for step in (whole, part):
+        layers.run(step, 0, TEXT.layers - 1)
+    assert torch.equal(part.hidden, whole.hidden)
+    for step in (whole, part):
+        layers.run(step, TEXT.layers - 1, TEXT.layers)
+
+    assert torch.equal(part.hidden[list(scored)], whole.hidden[list(scored)])
+    assert torch.equal(part.cache.view(torch.uint8), whole.cache.view(torch.uint8))
+    others = [row for row in range(len(whole.hidden)) if row not in scored]
+    assert not torch.equal(part.hidden[others], whole.hidden[others])
+
+
 def test_calls_from_several_threads_are_served_one_after_the_other(native: NativeKernels) -> None:
     matrix, x = native.pack(random(200, 96, seed=0), Quantization.INT8), random(9, 96, seed=1)
     expected = native.linear(x, matrix)
@@ -306,6 +327,11 @@ def _int32(*numbers: int) -> Tensor:
         ({"cache": torch.zeros(3, 1, 2, 2, 16, 32).char()}, "cache"),
         ({"deep": torch.zeros(1, 1, 64), "deep_rows": _int32(3)}, "deep_rows below 3"),
         ({"deep": torch.zeros(1, 2, 64), "deep_rows": _int32(1)}, "deep"),
+        ({"scored": _int32(3)}, "scored rows below 3"),
+        ({"scored": _int32(-1)}, "scored rows below 3"),
+        ({"scored": _int32(1, 0)}, "ascending"),
+        ({"scored": _int32(1, 1)}, "each once"),
+        ({"scored": torch.tensor([1])}, "scored"),
     ],
 )
 def test_step_of_another_shape_is_refused(
