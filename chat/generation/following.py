@@ -47,7 +47,7 @@ def view(user: Owner, reply_id: uuid.UUID, offset: int, *, with_status: bool = T
         return View(logged.text, logged.status)
     reply = access.reply_for(user, reply_id)
     if not reply.is_open:
-        return View(terminal=terminal_frame(reply))
+        return View(reply.text[offset:], terminal=terminal_frame(reply))
     return View(reply.text[offset:], _waiting_status(reply) if with_status else None)
 
 

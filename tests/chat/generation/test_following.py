@@ -156,6 +156,26 @@ def test_an_ended_reply_gives_its_final(alice: User, state: str, reason: str) ->
     assert (final.reply, final.conversation) == (turn.reply.pk, turn.conversation.pk)
 
 
+@pytest.mark.parametrize(
+    ("offset", "rest"),
+    [
+        pytest.param(0, "one two", id="nothing seen"),
+        pytest.param(4, "two", id="some seen"),
+        pytest.param(7, "", id="all seen"),
+    ],
+)
+def test_an_ended_reply_gives_what_was_not_seen_before_its_final(
+    alice: User, offset: int, rest: str
+) -> None:
+    turn = a_turn(alice)
+    end_reply(turn.reply, "one two")
+
+    seen = following.view(alice, turn.reply.pk, offset)
+
+    assert seen.text == rest
+    assert isinstance(seen.terminal, FinalFrame)
+
+
 def test_the_html_of_a_final_is_rendered_and_safe(alice: User) -> None:
     turn = a_turn(alice)
     end_reply(turn.reply, "**bold** <script>alert(1)</script>")

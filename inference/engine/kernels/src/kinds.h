@@ -2,7 +2,8 @@
 //
 // Each has add_group, which sums one group of forms.h in registers and adds that to the tile's totals.
 // Sums of integers are exact, so that kinds with the same weights give the same bits. How activations
-// become integers (quantise, with its Element) stands beside the kinds that they meet.
+// become integers (quantise, with its Element) stands beside the kinds that they meet. While a group is
+// multiplied, kSteps calls of `step` are spread over it: whoever needs the memory busy fetches there.
 #pragma once
 
 #include <cstdint>
@@ -60,11 +61,12 @@ struct Float {
     using Element = float;
     static constexpr int kGroup = kSmallGroup;
     static constexpr int64_t kGroupBytes = kBlock * kGroup * sizeof(Cell);
+    static constexpr int kSteps = kGroup;
     static constexpr bool kIsWidened = false;
 
-    template <int kRows>
+    template <int kRows, class Step>
     static inline void add_group(const uint8_t* group, const float* x, const float*,
-                                 const int32_t*, float* totals) {
+                                 const int32_t*, float* totals, const Step& step) {
         const auto* cells = reinterpret_cast<const Cell*>(group);
         Floats sums[kRows][kVectors];
         for (auto& row : sums) {
@@ -72,6 +74,7 @@ struct Float {
         }
 #pragma GCC unroll 4
         for (int k = 0; k < kGroup; ++k) {
+            step();
             Floats weights[kVectors];
             for (int v = 0; v < kVectors; ++v) {
                 weights[v] = simd::load(cells + k * kBlock + v * simd::kLanes);

@@ -56,12 +56,13 @@ inline void quantise(const float* x, int offset, const Place<Element>& out,
     *rest.scales = scale / kRestSteps;
 }
 
-// sums of a tile += a group's pairs of inputs; `weights(pair, v)` gives a vector of them.
-template <int kGroup, int kRows, class Weights>
+// sums of a tile += a group's pairs of inputs; `weights(pair, v)` gives a vector of them, a step is two.
+template <int kGroup, int kRows, class Weights, class Step>
 inline void add_pairs_of_group(const Weights& weights_of, const int16_t* x,
-                               Ints (&sums)[kRows][kVectors]) {
+                               Ints (&sums)[kRows][kVectors], const Step& step) {
 #pragma GCC unroll 16
     for (int pair = 0; pair < kGroup / kRun; ++pair) {
+        if (pair % 2 == 0) step();
         Shorts weights[kVectors];
         for (int v = 0; v < kVectors; ++v) weights[v] = weights_of(pair, v);
         for (int r = 0; r < kRows; ++r) {
@@ -79,15 +80,16 @@ struct Wide {
     static constexpr int kGroup = kSmallGroup;
     static constexpr int64_t kScalesAt = kBlock * kGroup * sizeof(int16_t);
     static constexpr int64_t kGroupBytes = kScalesAt + kBlock * sizeof(Bf16);
+    static constexpr int kSteps = kGroup / kRun / 2;
 
-    template <int kRows>
+    template <int kRows, class Step>
     static inline void add_group(const uint8_t* group, const int16_t* x, const float* scales,
-                                 const int32_t*, float* totals) {
+                                 const int32_t*, float* totals, const Step& step) {
         Ints sums[kRows][kVectors] = {};
         const auto weights = [&](int pair, int v) {
             return simd::load_shorts(group + (pair * kVectors + v) * 4 * simd::kLanes);
         };
-        add_pairs_of_group<kGroup, kRows>(weights, x, sums);
+        add_pairs_of_group<kGroup, kRows>(weights, x, sums, step);
         add_scaled<kRows>(sums, group + kScalesAt, scales, totals);
     }
 };
@@ -97,17 +99,18 @@ struct Int8 {
     static constexpr int kGroup = kInt8Group;
     static constexpr int64_t kGroupBytes = forms::group_bytes(kInt8);
     static constexpr int64_t kScalesAt = forms::kInt8ScalesAt;
+    static constexpr int kSteps = kGroup / kRun / 2;
     static constexpr bool kIsWidened = false;
 
-    template <int kRows>
+    template <int kRows, class Step>
     static inline void add_group(const uint8_t* group, const int16_t* x, const float* scales,
-                                 const int32_t*, float* totals) {
+                                 const int32_t*, float* totals, const Step& step) {
         Ints sums[kRows][kVectors] = {};
         const auto weights = [&](int pair, int v) {
             const uint8_t* at = group + (pair * kVectors + v) * 2 * simd::kLanes;
             return simd::widen(reinterpret_cast<const int8_t*>(at));
         };
-        add_pairs_of_group<kGroup, kRows>(weights, x, sums);
+        add_pairs_of_group<kGroup, kRows>(weights, x, sums, step);
         add_scaled<kRows>(sums, group + kScalesAt, scales, totals);
     }
 };
@@ -117,17 +120,19 @@ struct Int4 {
     static constexpr int kGroup = kSmallGroup;
     static constexpr int64_t kGroupBytes = forms::group_bytes(kInt4);
     static constexpr int64_t kScalesAt = kBlock * kGroup / 2;
+    static constexpr int kSteps = kGroup / kRun / 4;
     static constexpr bool kIsWidened = true;
 
-    template <int kRows>
+    template <int kRows, class Step>
     static inline void add_group(const uint8_t* group, const int16_t* x, const float* scales,
-                                 const int32_t* offsets, float* totals) {
+                                 const int32_t* offsets, float* totals, const Step& step) {
         Ints sums[kRows][kVectors];
         for (int r = 0; r < kRows; ++r) {
             for (auto& sum : sums[r]) sum = simd::broadcast_int(offsets[r]);
         }
 #pragma GCC unroll 4
-        for (int quad = 0; quad < kGroup / kRun / 4; ++quad) {
+        for (int quad = 0; quad < kSteps; ++quad) {
+            step();
             const uint8_t* words = group + quad * kBlock * 4;
             const int16_t* inputs = x + quad * 8;
             add_pair<kRows, 0>(words, inputs, sums);

@@ -57,17 +57,18 @@ inline void quantise(const float* x, int offset, const Place<Element>& out,
     *rest.scales = scale / kRestSteps;
 }
 
-// totals += a group; `weights_of(quad, v)` gives a vector of weights.
-template <int kGroup, int kRows, class Weights>
+// totals += a group; `weights_of(quad, v)` gives a vector of weights, a step is a quad.
+template <int kGroup, int kRows, class Weights, class Step>
 inline void add_quads_of_group(const Weights& weights_of, const int8_t* x, const float* scales,
                                const int32_t* offsets, const uint8_t* weight_scales,
-                               float* totals) {
+                               float* totals, const Step& step) {
     Ints sums[kRows][kVectors];
     for (int r = 0; r < kRows; ++r) {
         for (auto& sum : sums[r]) sum = simd::broadcast_int(offsets[r]);
     }
 #pragma GCC unroll 8
     for (int quad = 0; quad < kGroup / kRun; ++quad) {
+        step();
         Ints weights[kVectors];
         for (int v = 0; v < kVectors; ++v) weights[v] = weights_of(quad, v);
         for (int r = 0; r < kRows; ++r) {
@@ -89,15 +90,17 @@ struct Bytes {
         kInputs == kInt8Group ? forms::group_bytes(kInt8)
                               : kBlock * kGroup + kBlock * static_cast<int64_t>(sizeof(Bf16));
     static constexpr int64_t kScalesAt = kBlock * kGroup;
+    static constexpr int kSteps = kGroup / kRun;
     static constexpr bool kIsWidened = false;
 
-    template <int kRows>
+    template <int kRows, class Step>
     static inline void add_group(const uint8_t* group, const int8_t* x, const float* scales,
-                                 const int32_t* offsets, float* totals) {
+                                 const int32_t* offsets, float* totals, const Step& step) {
         const auto weights = [&](int quad, int v) {
             return simd::load_ints(group + (quad * kVectors + v) * 4 * simd::kLanes);
         };
-        add_quads_of_group<kGroup, kRows>(weights, x, scales, offsets, group + kScalesAt, totals);
+        add_quads_of_group<kGroup, kRows>(weights, x, scales, offsets, group + kScalesAt, totals,
+                                          step);
     }
 };
 
@@ -111,13 +114,15 @@ struct Int4 {
     static constexpr int kGroup = kSmallGroup;
     static constexpr int64_t kGroupBytes = forms::group_bytes(kInt4);
     static constexpr int64_t kScalesAt = kBlock * kGroup / 2;
+    static constexpr int kSteps = kGroup / kRun;
     static constexpr bool kIsWidened = true;
 
-    template <int kRows>
+    template <int kRows, class Step>
     static inline void add_group(const uint8_t* group, const int8_t* x, const float* scales,
-                                 const int32_t* offsets, float* totals) {
+                                 const int32_t* offsets, float* totals, const Step& step) {
         const auto weights = [&](int quad, int v) { return nibbles(group, quad, v); };
-        add_quads_of_group<kGroup, kRows>(weights, x, scales, offsets, group + kScalesAt, totals);
+        add_quads_of_group<kGroup, kRows>(weights, x, scales, offsets, group + kScalesAt, totals,
+                                          step);
     }
 
     static inline void widen_weights(const uint8_t* group, uint8_t* out) {

@@ -27,19 +27,27 @@ namespace {
 constexpr int64_t kChunkInputs = 512;         // whose weights stay in the first level of the cache
 constexpr int64_t kMostBlocks = 8;            // of outputs in a unit
 constexpr int64_t kUnitsPerThread = 8;
-constexpr int64_t kFetchAhead = 4096;         // bytes
+constexpr int64_t kFetchAhead = 6144;         // bytes
 constexpr int64_t kLine = 64;                 // of the cache
+// Tiles of so many rows wait for memory more than for sums, so that fetching in steps is quicker.
+constexpr int kRowsOfMemory = simd::kHasQuads ? kTileRows : 2;
 constexpr int64_t kWidenTiles = 4;            // from so many on, widening first is quicker
 
 template <class Kind>
 constexpr int64_t kChunkGroups = kChunkInputs / Kind::kGroup;
 static_assert(kChunkGroups<Int8> <= amx::kMostGroups);
 
-// Memory that is read soon: so many lines of the cache are fetched with each group.
+// Memory that is read soon: so many lines of the cache are fetched as a group begins, so many with each
+// of its steps.
 struct Fetch {
     const uint8_t* ahead;
-    int64_t lines;
+    int64_t first, each;
 };
+
+// Fetches `lines` lines, from `ahead` on.
+inline void fetch_lines(const uint8_t*& ahead, int64_t lines) {
+    for (int64_t i = 0; i < lines; ++i, ahead += kLine) simd::prefetch(ahead);
+}
 
 // A tile's share of one chunk of inputs.
 struct Piece {
@@ -51,30 +59,34 @@ struct Piece {
     Fetch fetch;
 };
 
-// totals += the piece.
-template <class Kind, int kRows>
+// totals += the piece. Many rows leave so little to fetch that steps would only cost them time.
+template <class Kind, int kRows, bool kFetchesInSteps>
 void add_piece(const Piece& piece, float* totals) {
     const auto* x = static_cast<const typename Kind::Element*>(piece.x);
     const uint8_t* ahead = piece.fetch.ahead;
+    const auto step = [&] {
+        if constexpr (kFetchesInSteps) fetch_lines(ahead, piece.fetch.each);
+    };
     for (int64_t g = 0; g < piece.groups; ++g) {
-        for (int64_t i = 0; i < piece.fetch.lines; ++i, ahead += kLine) simd::prefetch(ahead);
+        fetch_lines(ahead, piece.fetch.first);
         Kind::template add_group<kRows>(piece.weights + g * Kind::kGroupBytes,
                                         x + g * kRows * Kind::kGroup, piece.scales + g * kRows,
-                                        piece.offsets + g * kRows, totals);
+                                        piece.offsets + g * kRows, totals, step);
     }
 }
 
 using AddPiece = void (*)(const Piece&, float*);
 
-template <class Kind, int... kRows>
+template <class Kind, bool kFetchesInSteps, int... kRows>
 AddPiece choose(int rows, std::integer_sequence<int, kRows...>) {
-    constexpr AddPiece kChoices[] = {add_piece<Kind, kRows + 1>...};
+    constexpr AddPiece kChoices[] = {add_piece<Kind, kRows + 1, kFetchesInSteps>...};
     return kChoices[rows - 1];
 }
 
 template <class Kind>
-AddPiece choose(int rows) {
-    return choose<Kind>(rows, std::make_integer_sequence<int, kTileRows>());
+AddPiece choose(int rows, const Fetch& fetch) {
+    constexpr auto kRows = std::make_integer_sequence<int, kTileRows>();
+    return fetch.each == 0 ? choose<Kind, false>(rows, kRows) : choose<Kind, true>(rows, kRows);
 }
 
 // What all units of one product share.
@@ -147,7 +159,7 @@ void add_rest_tile(const RestTile& tile) {
     const auto* x = static_cast<const Element*>(rests.elements) + tile.first * Kind::kGroup;
     alignas(64) float sums[kRows * kBlock] = {};
     Kind::template add_group<kRows>(tile.weights, x, rests.scales + tile.first,
-                                    rests.offsets + tile.first, sums);
+                                    rests.offsets + tile.first, sums, [] {});
     for (int r = 0; r < kRows; ++r) {
         float* totals = tile.totals + (rests.rows[tile.first + r] - tile.first_row) * kBlock;
         for (int i = 0; i < kBlock; i += simd::kLanes) {
@@ -224,17 +236,20 @@ inline void fetch_outputs(const float* out) {
 
 // The tiles of a chunk share in fetching the next one, for memory has the longest time for it so. One
 // alone fetches what it reads soon: a chunk further takes more of the first level.
-Fetch plan_fetch(const Block& block, int64_t groups) {
-    const int64_t steps = (block.last_tile - block.first_tile) * groups;
-    const uint8_t* ahead = steps == groups ? block.next - block.bytes + kFetchAhead : block.next;
-    return {ahead, (block.bytes / kLine + steps - 1) / steps};
+template <class Kind>
+Fetch plan_fetch(const Block& block, int64_t groups, int rows) {
+    const int64_t shares = (block.last_tile - block.first_tile) * groups;
+    const int64_t lines = (block.bytes / kLine + shares - 1) / shares;
+    const uint8_t* ahead = shares == groups ? block.next - block.bytes + kFetchAhead : block.next;
+    if (rows > kRowsOfMemory) return {ahead, lines, 0};
+    return {ahead, lines % Kind::kSteps, lines / Kind::kSteps};
 }
 
 // totals += all tiles times one chunk of inputs, which begins with group `g` of the rows.
 template <class Kind>
 void add_tiles(const Activations& x, const Block& block, int64_t g, int64_t groups) {
     const int64_t first_row = x.tile_start(block.first_tile);
-    Fetch fetch = plan_fetch(block, groups);
+    Fetch fetch = plan_fetch<Kind>(block, groups, x.tile_rows(block.first_tile));
     for (int64_t tile = block.first_tile; tile < block.last_tile; ++tile) {
         const int rows = x.tile_rows(tile);
         const int64_t row = x.tile_start(tile) - first_row;
@@ -244,8 +259,8 @@ void add_tiles(const Activations& x, const Block& block, int64_t g, int64_t grou
                           x.scales(tile) + g * rows,
                           x.offsets(tile) + g * rows,
                           fetch};
-        choose<Kind>(rows)(piece, block.totals + row * kBlock);
-        fetch.ahead += groups * fetch.lines * kLine;
+        choose<Kind>(rows, fetch)(piece, block.totals + row * kBlock);
+        fetch.ahead += groups * (fetch.first + Kind::kSteps * fetch.each) * kLine;
         if (block.out == nullptr) continue;
         for (int r = 0; r < rows; ++r) fetch_outputs(block.out + (row + r) * block.out_width);
     }
