@@ -29,7 +29,7 @@ constexpr int64_t kMostBlocks = 8;            // of outputs in a unit
 constexpr int64_t kUnitsPerThread = 8;
 constexpr int64_t kFetchAhead = 6144;         // bytes
 constexpr int64_t kLine = 64;                 // of the cache
-// Tiles of so many rows wait for memory more than for sums, so that fetching in steps is quicker.
+// Tiles of up to so many rows wait for memory more than for sums, and then fetching in steps is quicker.
 constexpr int kRowsOfMemory = simd::kHasQuads ? kTileRows : 2;
 constexpr int64_t kWidenTiles = 4;            // from so many on, widening first is quicker
 
