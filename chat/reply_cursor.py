@@ -34,11 +34,16 @@ class ReplyCursor:
         self.reply_id = reply_id
         self.offset = offset
         self.has_ended = False
+        self._is_following = False
         self._user = user
         self._language = language
 
     async def read(self, *, with_status: bool = False) -> Sequence[ServerFrame]:
-        """Give what the log or the row has beyond the offset, to the reply's end if it is there."""
+        """Give what the log or the row has beyond the offset, to the reply's end if it is there.
+
+        A reply that had ended before is told by its end alone, which holds all of it. Who was
+        following gets the rest before the end, so that what is shown goes on without a jump.
+        """
         if self.has_ended:
             return []
         try:
@@ -49,11 +54,12 @@ class ReplyCursor:
         frames: list[ServerFrame] = []
         if with_status and view.status is not None:
             frames.append(StatusFrame(reply=self.reply_id, **view.status))
-        if view.text:
+        if view.text and (view.terminal is None or self._is_following):
             frames.append(self._advance(view.text))
         if view.terminal is not None:
             self.has_ended = True
             frames.append(view.terminal)
+        self._is_following = True
         return frames
 
     async def take(self, event: dict[str, Any]) -> Sequence[ServerFrame]:
