@@ -67,7 +67,6 @@ def test_stopping_the_answer_being_written_stops_the_run(
     wait_for(run, lambda _: Reply.objects.filter(pk=reply.pk, state="running").exists())
 
     local.stop(alice, reply.pk, seen_offset=None)
-    stage.gate.open()
 
     wait_for(run, lambda run: run.state == "stopped")
     assert [page.state for page in document_runs.pages(run)] == ["stopped", "waiting"]
