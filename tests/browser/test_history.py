@@ -54,6 +54,15 @@ def test_earlier_messages_come_while_somebody_scrolls_up(long: ChatPage) -> None
     expect(long.page.locator("[data-viewer-count]")).to_have_text("50 of 50")
 
 
+def test_earlier_messages_that_settle_above_the_reader_bring_no_more(long: ChatPage) -> None:
+    stretches: list[str] = []
+    long.page.on("request", lambda request: stretches.append(request.url))
+    load_earlier(long, 18)
+    long.page.wait_for_timeout(500)  # they are laid out now, lower than was estimated
+    assert len([url for url in stretches if "/earlier/" in url]) == 1
+    expect(long.questions).to_have_count(18)
+
+
 def test_more_messages_do_not_have_all_others_styled_anew(long: ChatPage, browser: Browser) -> None:
     for questions in (18, 24, 30):
         load_earlier(long, questions)
