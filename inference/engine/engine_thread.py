@@ -87,7 +87,7 @@ class EngineThread:
         self._scheduler.close()
 
     def _work(self) -> None:
-        self._scheduler.step()
+        self._scheduler.step(self._add_arrived)
         if not self._scheduler.has_work:
             self._scheduler.check_invariants()
 
@@ -99,10 +99,14 @@ class EngineThread:
             )
             if self._is_closing:
                 return False
+        self._add_arrived()
+        return True
+
+    def _add_arrived(self) -> None:
+        with self._changed:
             arrived, self._arrived = self._arrived, []
         for sequence in arrived:
             self._scheduler.add(sequence)
-        return True
 
 
 def _closing() -> InferenceError:

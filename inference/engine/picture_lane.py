@@ -47,11 +47,13 @@ class PictureLane:
         self._batches.clear()
         self._run = None
 
-    def work(self, *, decoding: int, began: float, is_due: bool) -> EngineSequence | None:
+    def work(
+        self, *, decoding: int, began: float, is_due: bool, look_up: Callable[[], None]
+    ) -> EngineSequence | None:
         """Encode parts of layers while the step begun at `began` has time; `is_due`, one at least.
 
-        Returns the sequence when all its pictures are read, which frees the lane, else None. Stops
-        between parts when the sequence is cancelled.
+        Returns the sequence when all its pictures are read, which frees the lane, else None. Calls
+        `look_up` between two parts, and stops there when the sequence is cancelled.
         """
         sequence = self.sequence
         while sequence is not None and not sequence.is_cancelled:
@@ -62,6 +64,7 @@ class PictureLane:
             if self._batch == len(self._batches):
                 self.drop()
                 return sequence
+            look_up()
         return None
 
     def _encode_part(self, sequence: EngineSequence) -> None:

@@ -103,17 +103,24 @@ class Scheduler:
         if sequence.length > self._memory.capacity_tokens:
             self._end(sequence, _too_long(sequence.length, self._memory.capacity_tokens))
 
-    def step(self) -> None:
-        """Run one step; what fails ends the sequences that it concerns, and is not raised."""
+    def step(self, take_arrivals: Callable[[], None] = lambda: None) -> None:
+        """Run one step; what fails ends the sequences that it concerns, and is not raised.
+
+        Between two layers it calls `take_arrivals`, which may `add`, and ends the waiting ones that
+        are cancelled.
+        """
         began = self._clock()
         for sequence in [s for s in self._sequences if s.is_cancelled]:
             self._end(sequence)
         is_shared = self._is_tower_next()
         shares = self._plan(is_shared=is_shared)
+        look_up = partial(self._look_up, take_arrivals)
         if shares:
-            self._guard([share.sequence for share in shares], partial(self._run_text, shares))
+            readers = [share.sequence for share in shares]
+            self._guard(readers, partial(self._run_text, shares, look_up))
         if self._tower.sequence is not None and self._is_tower_next():
-            run_vision = partial(self._run_vision, began, is_due=is_shared or not shares)
+            is_due = is_shared or not shares
+            run_vision = partial(self._run_vision, began, is_due=is_due, look_up=look_up)
             self._guard([self._tower.sequence], run_vision)
 
     def end_all(self, error: Exception) -> None:
@@ -255,18 +262,24 @@ class Scheduler:
             sequence.standing = Standing.PREFILLING
             self._outbox.tell(sequence, PromptRead(sequence.computed, sequence.length))
 
-    def _run_text(self, shares: Sequence[Share]) -> None:
+    def _look_up(self, take_arrivals: Callable[[], None]) -> None:
+        take_arrivals()
+        for sequence in self._list(Standing.WAITING):
+            if sequence.is_cancelled:
+                self._end(sequence)
+
+    def _run_text(self, shares: Sequence[Share], look_up: Callable[[], None]) -> None:
         for share in shares:
             share.look_ahead()
-        scored = self._text.work(shares)
+        scored = self._text.work(shares, look_up)
         with self._outbox.holding():
             for share, scores in scored:
                 if not share.sequence.is_cancelled:
                     self._guard([share.sequence], partial(self._accept, share, scores))
 
-    def _run_vision(self, began: float, *, is_due: bool) -> None:
+    def _run_vision(self, began: float, *, is_due: bool, look_up: Callable[[], None]) -> None:
         decoding = len(self._list(Standing.DECODING))
-        seen = self._tower.work(decoding=decoding, began=began, is_due=is_due)
+        seen = self._tower.work(decoding=decoding, began=began, is_due=is_due, look_up=look_up)
         if seen is not None:
             self._send_on(seen)
 

@@ -69,10 +69,13 @@ class TextLane:
         self._pace = pace
         self._clock = clock
 
-    def work(self, shares: Sequence[Share]) -> list[tuple[Share, Tensor]]:
+    def work(
+        self, shares: Sequence[Share], look_up: Callable[[], None]
+    ) -> list[tuple[Share, Tensor]]:
         """Compute the rows; return scores (1 + k, V) for each share with nothing pending then.
 
         The first are those behind the last pending token, then those behind each of the draft.
+        Calls `look_up` between two layers, where prompts are read.
 
         Stops between two layers, with nothing computed, when all sequences are cancelled.
         """
@@ -86,6 +89,7 @@ class TextLane:
             if all(share.sequence.is_cancelled for share in shares):
                 return []
             _tell_prompts(shares, run)
+            look_up()
         for share in shares:
             self._memory.commit(share.sequence, share.rows)
             if share.is_prompt:

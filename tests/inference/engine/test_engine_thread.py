@@ -26,14 +26,16 @@ class Bench:
         self.surrounded: list[str] = []
         self.thread = EngineThread(self._make, self._surroundings())
 
-    def submit(self, *parts: int, max_tokens: int = 5) -> SimpleQueue[SequenceEvent]:
+    def submit(
+        self, *parts: int, max_tokens: int = 5, is_cancelled: bool = False
+    ) -> SimpleQueue[SequenceEvent]:
         events: SimpleQueue[SequenceEvent] = SimpleQueue()
         asker = ask(*parts, max_tokens=max_tokens)
         sequence = EngineSequence(
             asker.sequence.prompt,
             asker.sequence.rule,
             emit=events.put,
-            is_cancelled=lambda: False,
+            is_cancelled=lambda: is_cancelled,
         )
         self.thread.submit(sequence)
         return events
@@ -75,6 +77,26 @@ def test_sequences_from_several_threads_are_answered(bench: Bench) -> None:
     for number, events in enumerate(answers):
         tokens = [e.token_id for e in read_all(events) if isinstance(e, TokenChosen)]
         assert tokens == ask(*words(12, number)).expected(5)
+
+
+def test_who_comes_and_goes_during_a_step_hears_of_it_within_a_layer(bench: Bench) -> None:
+    layers, may_go_on = SimpleQueue[str](), threading.Semaphore(0)
+
+    def wait_before_layer(kind: str) -> None:
+        layers.put(kind)
+        assert may_go_on.acquire(timeout=DEADLINE_S)
+
+    bench.engines[0].network.before_layer = wait_before_layer
+    answer = bench.submit(*words(40))
+    layers.get(timeout=DEADLINE_S)
+    gone = bench.submit(1, 2, is_cancelled=True)
+
+    may_go_on.release()
+
+    assert read_all(gone) == [SequenceEnded(0)]
+    assert layers.get(timeout=DEADLINE_S) == "text"  # the next layer of the same step
+    may_go_on.release(1000)
+    assert read_error(answer) is None
 
 
 def test_surroundings_are_entered_and_left_in_the_engines_thread(bench: Bench) -> None:
@@ -141,8 +163,8 @@ def test_stats_are_those_after_the_latest_step(bench: Bench) -> None:
     assert bench.thread.capacity_tokens == 64 * 16
 
 
-def _raiser(text: str) -> Callable[[], None]:
-    def fail() -> None:
+def _raiser(text: str) -> Callable[..., None]:
+    def fail(*_: object) -> None:
         raise RuntimeError(text)
 
     return fail

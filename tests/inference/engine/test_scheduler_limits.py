@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from inference.engine.scheduler import SchedulerInvariantError
-from inference.engine.sequence import Standing
+from inference.engine.sequence import PlacedPicture, Standing
 from inference.errors import ErrorCode, InferenceError
 from tests.inference.engine.fake_engine import Engine, ask, picture, start_answer, words
 
@@ -40,6 +40,25 @@ def test_cancel_while_waiting_ends_without_work(engine: Engine) -> None:
 
     assert len(asker.ends) == 1
     assert engine.network.log == []
+
+
+@pytest.mark.parametrize("parts", [[picture()], words(40)], ids=["vision", "text"])
+def test_cancel_of_a_newcomer_is_told_between_two_layers_of_others(
+    engine: Engine, parts: list[int | PlacedPicture]
+) -> None:
+    reader, newcomer = ask(*parts), ask(1, 2)
+    newcomer.is_cancelled = True
+    engine.add(reader)
+    arrived = [newcomer.sequence]
+    told: list[int] = []
+    engine.network.before_layer = lambda _: told.append(len(newcomer.ends))
+
+    engine.scheduler.step(lambda: engine.scheduler.add(arrived.pop()) if arrived else None)
+
+    assert told[:2] == [0, 1]
+    engine.run()
+    assert len(newcomer.ends) == 1
+    assert reader.tokens == reader.expected(5)
 
 
 def test_cancel_while_decoding_ends_within_a_token(engine: Engine) -> None:
