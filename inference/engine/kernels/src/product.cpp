@@ -29,9 +29,10 @@ constexpr int64_t kMostBlocks = 8;            // of outputs in a unit
 constexpr int64_t kUnitsPerThread = 8;
 constexpr int64_t kFetchAhead = 6144;         // bytes
 constexpr int64_t kLine = 64;                 // of the cache
+constexpr int64_t kFirstLevel = 32 * 1024;    // of processors that have little of it
 // Tiles of up to so many rows wait for memory more than for sums, and then fetching in steps is quicker.
 constexpr int kRowsOfMemory = simd::kHasQuads ? kTileRows : 2;
-constexpr int64_t kWidenTiles = 4;            // from so many on, widening first is quicker
+constexpr int64_t kManyTiles = 4;             // from so many on, chunks are taken whole, and int4 is widened first
 
 template <class Kind>
 constexpr int64_t kChunkGroups = kChunkInputs / Kind::kGroup;
@@ -245,9 +246,9 @@ Fetch plan_fetch(const Block& block, int64_t groups, int rows) {
     return {ahead, lines % Kind::kSteps, lines / Kind::kSteps};
 }
 
-// totals += all tiles times one chunk of inputs, which begins with group `g` of the rows.
+// totals += all tiles times some groups of inputs, of which `g` is the first of the rows.
 template <class Kind>
-void add_tiles(const Activations& x, const Block& block, int64_t g, int64_t groups) {
+void add_groups(const Activations& x, const Block& block, int64_t g, int64_t groups) {
     const int64_t first_row = x.tile_start(block.first_tile);
     Fetch fetch = plan_fetch<Kind>(block, groups, x.tile_rows(block.first_tile));
     for (int64_t tile = block.first_tile; tile < block.last_tile; ++tile) {
@@ -263,6 +264,24 @@ void add_tiles(const Activations& x, const Block& block, int64_t g, int64_t grou
         fetch.ahead += groups * (fetch.first + Kind::kSteps * fetch.each) * kLine;
         if (block.out == nullptr) continue;
         for (int r = 0; r < rows; ++r) fetch_outputs(block.out + (row + r) * block.out_width);
+    }
+}
+
+// The same for one chunk. Where a chunk and the next, which is fetched meanwhile, would not fit the first
+// level together, few tiles take a quarter after the other: with them memory is what they wait for.
+template <class Kind>
+void add_tiles(const Activations& x, Block block, int64_t g, int64_t groups) {
+    constexpr bool kIsLong = 2 * kChunkGroups<Kind> * Kind::kGroupBytes > kFirstLevel;
+    const int64_t tiles = block.last_tile - block.first_tile;
+    if (!kIsLong || tiles == 1 || tiles >= kManyTiles) return add_groups<Kind>(x, block, g, groups);
+    const float* out = block.out;
+    for (int64_t first = 0; first < groups; first += kChunkGroups<Kind> / 4) {
+        const int64_t here = std::min(kChunkGroups<Kind> / 4, groups - first);
+        block.bytes = here * Kind::kGroupBytes;
+        block.next = block.weights + block.bytes;
+        block.out = first + here == groups ? out : nullptr;
+        add_groups<Kind>(x, block, g + first, here);
+        block.weights = block.next;
     }
 }
 
@@ -313,7 +332,7 @@ void multiply_block(const Plan& plan, int64_t index, int64_t first_tile, int64_t
         const Block block{chunk, first_tile, last_tile, totals, chunk + bytes, bytes,
                           is_last ? out : nullptr, plan.matrix.outputs};
         if constexpr (Kind::kIsWidened) {
-            if (last_tile - first_tile >= kWidenTiles) {
+            if (last_tile - first_tile >= kManyTiles) {
                 add_widened_chunk<Kind>(plan.x, block, g, here);
                 continue;
             }
