@@ -55,6 +55,12 @@ class Relay:
             if self._thread is None:
                 self._use(asyncio.get_running_loop())
 
+    def release(self) -> None:
+        """Send nothing any more through a loop that sockets brought: it is about to close."""
+        with self._lock:
+            if self._thread is None:
+                self._loop = None
+
     def serve(self) -> None:
         """Use an event loop of its own from now on, on a thread; calling it twice is harmless."""
         with self._lock:
@@ -81,7 +87,12 @@ class Relay:
             self._waiting = collections.deque(maxlen=MAX_WAITING)
 
     def _start_sending(self, group: str, event: dict[str, Any]) -> None:
-        """Send in the loop's own thread, one after the other; a slow layer keeps the order too."""
+        """Send in the loop's own thread, one after the other; a slow layer keeps the order too.
+
+        A loop that is not used any more sends nothing: it may close before the task runs.
+        """
+        if asyncio.get_running_loop() is not self._loop:
+            return
         self._waiting.append((group, event))
         if self._sending is None or self._sending.done():
             self._sending = asyncio.get_running_loop().create_task(self._send_waiting())

@@ -70,9 +70,11 @@ def populate_in_background(memory: MappedMemory) -> threading.Thread:
 def map_for_writing(file: BinaryIO) -> MappedMemory:
     """Map a whole file that is open for reading and writing; writes reach the file.
 
-    Its space must be taken: on a full disk, a write to a hole ends the process.
+    Its space must be taken: on a full disk, a write to a hole ends the process. Whoever maps the
+    file later finds it in pages as large as those that were written, until they leave memory.
     """
     mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_WRITE)
+    _ask_for_huge_pages(mapping)
     return MappedMemory(mapping, torch.frombuffer(mapping, dtype=torch.uint8))
 
 

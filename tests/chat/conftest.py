@@ -17,6 +17,7 @@ from django.test import Client
 from PIL import Image as PillowImage
 
 from chat.generation import local
+from chat.generation.relay import relay
 from inference.testing import Gate, Script, scripted_service
 from vlsite.asgi import application
 
@@ -66,6 +67,7 @@ def stage(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[S
         yield Stage(gate, runner, answers)
         gate.open()
         runner.close()
+        relay.release()  # the test's event loop closes next
 
 
 class Socket:

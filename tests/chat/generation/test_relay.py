@@ -77,6 +77,22 @@ def test_after_its_loop_has_closed_nothing_is_sent() -> None:
     relay.send("group", EVENT)
 
 
+async def test_a_released_loop_sends_not_even_what_was_handed_to_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sent: list[Any] = []
+    monkeypatch.setattr(relays, "_send", lambda *args: sent.append(args))
+    relay = Relay()
+    relay.bind()
+    relay.send("group", EVENT)
+    relay.release()
+
+    await asyncio.sleep(0.05)
+
+    assert sent == []
+    assert relay._sending is None
+
+
 def test_a_loop_that_closes_in_between_harms_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     relay = Relay()
     loop = asyncio.new_event_loop()

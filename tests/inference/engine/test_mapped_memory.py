@@ -6,12 +6,15 @@ import ctypes
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO, Literal
 
 import pytest
 import torch
 
 from inference.engine.mapped_memory import (
+    MappedMemory,
     map_for_reading,
     map_for_writing,
     populate_in_background,
@@ -145,6 +148,20 @@ def test_huge_pages_begin_as_zeros_and_can_be_written() -> None:
     content[-1] = 3
 
     assert content.sum() == 3
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="only Linux tells")
+@pytest.mark.parametrize(("map_file", "mode"), [(map_for_reading, "rb"), (map_for_writing, "r+b")])
+def test_mapped_files_ask_for_huge_pages(
+    path: Path, map_file: Callable[[BinaryIO], MappedMemory], mode: Literal["rb", "r+b"]
+) -> None:
+    with path.open(mode, buffering=0) as file:
+        memory = map_file(file)
+
+    mappings = Path("/proc/self/smaps").read_text().split("VmFlags:")
+    mine = next(i for i, text in enumerate(mappings) if str(path) in text)
+    assert "hg" in mappings[mine + 1].splitlines()[0].split()
+    del memory
 
 
 def test_stretch_of_a_file_is_read_into_memory(path: Path) -> None:
