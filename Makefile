@@ -57,7 +57,7 @@ test: ## Install what the tests need and run all of them.
 	@$(MAKE) --no-print-directory lint types scripts
 	$(PARALLEL_PYTEST) -q $(PYTEST_OPTIONS)
 
-quick: $(VENV)/.installed-test ## The inner loop: no browser, no Redis, nothing slow.
+quick: $(VENV)/.installed-test tests/js/node_modules/.installed ## The inner loop: no browser, no Redis, nothing slow.
 	@$(MAKE) --no-print-directory lint
 	cd tests/js && node --test --test-reporter=dot
 	$(BIN)/pytest -q -m "not browser and not redis and not multi and not slow and not reference"

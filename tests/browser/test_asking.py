@@ -69,6 +69,24 @@ def test_stages_are_told_before_the_first_word(alice: ChatPage) -> None:
     assert told[first:] == ["Reading the picture", "Thinking", "Writing"]
 
 
+def test_nothing_that_moves_while_somebody_waits_is_painted_for_every_frame(
+    alice: ChatPage,
+) -> None:
+    alice.page.emulate_media(reduced_motion="no-preference")
+    alice.paste_picture(red_circle())
+    alice.expect_uploaded()
+    alice.ask("Look slowly.")
+    expect(alice.answers.locator("[data-stage-text]")).to_contain_text("Reading the picture")
+    # A box is moved by the compositor; part of a drawing would cost a sixth of a core all the time.
+    moving = alice.page.evaluate(
+        """() => document.getAnimations().map(({ animationName, effect }) =>
+            [animationName, effect.target instanceof SVGElement])"""
+    )
+    assert ["look", False] in moving
+    assert not any(is_drawn for _, is_drawn in moving)
+    alice.stop()
+
+
 def test_stopping_keeps_what_was_read_and_says_so(alice: ChatPage) -> None:
     alice.ask("Count slowly.")
     expect(alice.answer_text()).to_contain_text("word5")
