@@ -11,6 +11,8 @@ SOURCES := chat inference tests vlsite manage.py setup.py
 # the browser's tests last. One thread of torch each: more wait for each other busily, and examining the demo
 # model took 210 s instead of 32.
 PARALLEL_PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+# Tests that start programs, or examine hundreds of files.
+SLOW_FOLDERS := attack browser chat/decoding inference/bench server
 # Debian's packages for many instances, by a command of each.
 STORES := redis-server postgres caddy
 # Peers, their conversions of the model and our packed weights: tens of gigabytes.
@@ -57,10 +59,10 @@ test: ## Install what the tests need and run all of them.
 	@$(MAKE) --no-print-directory lint types scripts
 	$(PARALLEL_PYTEST) -q $(PYTEST_OPTIONS)
 
-quick: $(VENV)/.installed-test tests/js/node_modules/.installed ## The inner loop: no browser, no Redis, nothing slow.
+quick: $(VENV)/.installed-test tests/js/node_modules/.installed ## The inner loop: no browser, no server, no Redis, nothing slow.
 	@$(MAKE) --no-print-directory lint
 	cd tests/js && node --test --test-reporter=dot
-	$(BIN)/pytest -q -m "not browser and not redis and not multi and not slow and not reference"
+	$(PARALLEL_PYTEST) -q $(SLOW_FOLDERS:%=--ignore=tests/%) -m "not redis and not multi and not slow and not reference"
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff format --check --quiet $(SOURCES)

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
     from tests.chat.conftest import Stage
 
+pytestmark = pytest.mark.slow
+
 TURN = {"text": "What is this?"}
 # What each call of the API with an id in its address is sent; which possession its id names.
 CALLS: dict[tuple[str, str], tuple[str, Any]] = {

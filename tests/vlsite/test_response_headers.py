@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from django.http import HttpResponseBase
     from pytest_django.fixtures import SettingsWrapper
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 ROUTES = routes()
 OF_NOBODY = ("manifest.webmanifest", "sw.js", "offline/", "admin/jsi18n/")

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from django.db.models import Model
     from pytest_django.fixtures import SettingsWrapper
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 MODELS: tuple[type[Model], ...] = (
     Authenticator, Conversation, EmailAddress, Group, Image, Invitation, Reply, SocialAccount,
