@@ -22,7 +22,7 @@ export function watchHistory(scroller, { url, toast }) {
   const list = find("messages", scroller);
   const button = find("earlier", scroller);
   let lastTop = 0;
-  let lastLeft = 0; // from there to the end of the conversation
+  let lastToEnd = 0; // from there to the end of the conversation
   let isLoading = false;
 
   async function load() {
@@ -63,11 +63,11 @@ export function watchHistory(scroller, { url, toast }) {
   });
   on(scroller, "scroll", () => {
     const top = scroller.scrollTop;
-    const left = scroller.scrollHeight - top;
+    const toEnd = scroller.scrollHeight - top;
     // What is laid out above the reader at last moves the top too, and the end with it.
-    const isGoingUp = top < lastTop && left > lastLeft + 1; // a pixel is the browser's rounding
+    const isGoingUp = top < lastTop && toEnd > lastToEnd + 1; // a pixel is the browser's rounding
     if (isGoingUp && top < NEAR_PX) load();
     lastTop = top;
-    lastLeft = left;
+    lastToEnd = toEnd;
   }, { passive: true });
 }
