@@ -139,7 +139,7 @@ def test_a_web_process_that_is_told_to_end_says_so_and_sends_its_sockets_elsewhe
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == CloseCode.RESTARTING
     assert leaving.exit_status() == 0
-    assert not leaving.log.count("Traceback")
+    leaving.log.check_no_traceback()
 
 
 def ask_ready(web: Product) -> requests.Response:

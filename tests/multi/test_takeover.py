@@ -66,7 +66,7 @@ def test_a_killed_answer_is_continued_to_the_text_of_an_undisturbed_one(
 
 def count_tracebacks(*workers: Product) -> int:
     """Count those in the logs, for a test to compare: another's lost database leaves some too."""
-    return sum(each.log.count("Traceback") for each in workers)
+    return sum(each.log.count_tracebacks() for each in workers)
 
 
 def test_a_worker_that_is_told_to_end_returns_its_reply_at_once(

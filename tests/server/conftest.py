@@ -29,6 +29,19 @@ def product(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     shared.start()
     yield shared
     shared.close()
+    shared.log.check_no_traceback()
+
+
+@pytest.fixture(autouse=True)
+def _without_traceback(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let no test leave a traceback in the shared installation's log; name the one that does."""
+    if "product" not in request.fixturenames:
+        yield
+        return
+    log = request.getfixturevalue("product").log
+    earlier = log.count_tracebacks()
+    yield
+    log.check_no_traceback(after=earlier)
 
 
 @pytest.fixture

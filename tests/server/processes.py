@@ -108,6 +108,20 @@ class Log:
         with self._changed:
             return sum(text in line for line in self._lines)
 
+    def count_tracebacks(self) -> int:
+        """Count the tracebacks so far."""
+        return len(self._tracebacks())
+
+    def check_no_traceback(self, *, after: int = 0) -> None:
+        """Fail with the tracebacks behind the first few, and the lines around each."""
+        found = self._tracebacks()[after:]
+        assert not found, "\n".join(found)
+
+    def _tracebacks(self) -> list[str]:
+        with self._changed:
+            starts = [at for at, line in enumerate(self._lines) if "Traceback" in line]
+            return ["".join(self._lines[max(at - 5, 0) : at + 60]) for at in starts]
+
     def _read(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
         with process.stdout:

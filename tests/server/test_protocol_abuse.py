@@ -23,8 +23,6 @@ from tests.server.raw_socket import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.server.processes import Product
 
 MIB = 2**20
@@ -37,13 +35,6 @@ CUT = HELLO.index(b"\xc3") + 1  # within the ä
 def eve(product: Product) -> Person:
     """Have an account, and a client of her own making."""
     return Person(product.url).sign_up("evesocket")
-
-
-@pytest.fixture(autouse=True)
-def _without_traceback(product: Product) -> Iterator[None]:
-    """Let no test leave a traceback in the server's log."""
-    yield
-    assert not product.log.count("Traceback")
 
 
 BROKEN = {

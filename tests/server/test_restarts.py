@@ -56,7 +56,7 @@ def test_sigterm_ends_an_idle_server_cleanly_and_soon(own_product: MakeProduct) 
 
     assert status == 0
     assert monotonic() - began < 5
-    assert not product.log.count("Traceback")
+    product.log.check_no_traceback()
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL], ids=["SIGTERM", "kill -9"])

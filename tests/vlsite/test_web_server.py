@@ -24,6 +24,7 @@ from vlsite.web_server.http_channel import (
     Request,
 )
 from vlsite.web_server.server import PatientServer
+from vlsite.web_server.socket_protocol import SocketProtocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -271,3 +272,12 @@ def test_a_socket_may_take_as_long_to_open_as_the_page_waits() -> None:
 
     assert waits
     assert server.websocket_handshake_timeout * 1000 == int(waits[1])
+
+
+def test_what_is_sent_after_the_clients_goodbye_is_no_error() -> None:
+    """The goodbye is answered at once; the application hears of it a turn of the loop later."""
+    protocol = SocketProtocol()
+    protocol.state = protocol.STATE_CLOSED
+    protocol.client_addr = ["192.0.2.1", 1]
+
+    protocol.handle_reply({"type": "websocket.send", "text": "too late"})

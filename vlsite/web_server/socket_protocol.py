@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
+from autobahn.exception import Disconnected
 from daphne.ws_protocol import WebSocketProtocol
 
 from vlsite.web_server.flow import Inbound, Room
@@ -22,6 +25,11 @@ class SocketProtocol(WebSocketProtocol):  # type: ignore[misc]  # Daphne is unty
         """Queue a frame for the application."""
         self.inbound.arrived(len(payload))
         super().onMessage(payload, isBinary)
+
+    def serverSend(self, content: str | bytes, binary: bool = False) -> None:
+        """Send a message; what comes after the client's goodbye is nobody's, and no error."""
+        with suppress(Disconnected):
+            super().serverSend(content, binary)
 
     def serverClose(self, code: int | None = None) -> None:
         """Send the close frame; autobahn keeps codes below 3000, 1012 among them, to itself."""
