@@ -126,13 +126,13 @@ def _find_floors(model: Path, prober: KernelProber) -> Floors:
     shape = read_shape(model)
     vision_ops = count_vision_operations(shape.vision, IMAGE_TOKENS)
 
-    def packed_bytes(outputs: int, inputs: int) -> int:
-        return prober.kernels.packed_bytes(outputs, inputs, Quantization.INT8)
+    def read_bytes(outputs: int, inputs: int) -> int:
+        return prober.kernels.read_bytes(outputs, inputs, Quantization.INT8)
 
     return Floors(
         vision_ops=vision_ops,
         first_word_ops=vision_ops + count_text_operations(shape.text, PROMPT_TOKENS),
-        token_bytes=count_token_bytes(shape, packed_bytes),
+        token_bytes=count_token_bytes(shape, read_bytes),
     )
 
 

@@ -38,11 +38,11 @@ def count_text_operations(shape: TextShape, tokens: int) -> int:
     return 2 * tokens * shape.layers * (products + attention)
 
 
-def count_token_bytes(shape: ModelShape, packed_bytes: Callable[[int, int], int]) -> int:
-    """Return the bytes of weights that one more token reads; `packed_bytes` is of (N, K)."""
+def count_token_bytes(shape: ModelShape, read_bytes: Callable[[int, int], int]) -> int:
+    """Return the bytes of weights that one more token reads; `read_bytes` is of (N, K)."""
     text = shape.text
-    layer = sum(packed_bytes(outputs, inputs) for outputs, inputs in _layer_products(text))
-    return text.layers * layer + packed_bytes(text.vocabulary, text.hidden)
+    layer = sum(read_bytes(outputs, inputs) for outputs, inputs in _layer_products(text))
+    return text.layers * layer + read_bytes(text.vocabulary, text.hidden)
 
 
 def _layer_products(shape: TextShape) -> Iterator[tuple[int, int]]:

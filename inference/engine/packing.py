@@ -143,7 +143,8 @@ class Packing:
             out.view(torch.float32).copy_(sources[0].flatten())
             return
         weight = _join([source.flatten(1) for source in sources], self._scratch)
-        self._kernels.pack(weight, part.quantization, out)
+        has_uneven_inputs = part.has_uneven_inputs
+        self._kernels.pack(weight, part.quantization, out, has_uneven_inputs=has_uneven_inputs)
 
 
 class _Scratch:
@@ -182,7 +183,8 @@ def _place(parts: Sequence[Part], kernels: Kernels) -> Iterator[Place]:
             layout, size = FLOAT32, torch.Size(part.shape).numel() * torch.float32.itemsize
         else:
             outputs, inputs = part.shape
-            layout = kernels.layout(part.quantization)
+            has_uneven_inputs = part.has_uneven_inputs
+            layout = kernels.layout(part.quantization, has_uneven_inputs=has_uneven_inputs)
             size = kernels.packed_bytes(outputs, inputs, part.quantization)
         yield Place(part.name, offset, size, part.shape, layout)
         offset = align(offset + size)

@@ -26,11 +26,13 @@ class Part:
 
     `quantization` is None for what stays float32 as it is. The sources of a matrix are put below
     one another; those of more than two dimensions (a convolution) are flattened first.
+    `has_uneven_inputs` as in `Kernels.pack`: a matrix behind an activation function.
     """
 
     name: str
     sources: tuple[Source, ...]
     quantization: Quantization | None = None
+    has_uneven_inputs: bool = False
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -106,7 +108,9 @@ def _text_layer(text: TextShape, layer: int, quantization: Quantization) -> Iter
         ("mlp.up_proj.weight", inner),
         inputs=(hidden,),
     )
-    yield block.matrix("down", ("mlp.down_proj.weight", hidden), inputs=(inner,))
+    yield block.matrix(
+        "down", ("mlp.down_proj.weight", hidden), inputs=(inner,), has_uneven_inputs=True
+    )
 
 
 def _tower_ends(vision: VisionShape, quantization: Quantization) -> Iterator[Part]:
@@ -128,7 +132,13 @@ def _merger(vision: VisionShape, name: str, *, norm: int, block: _Block) -> Iter
     yield block.tensor(f"{name}.norm_weight", f"{disk}.norm.weight", norm)
     yield block.tensor(f"{name}.norm_bias", f"{disk}.norm.bias", norm)
     yield from block.linear(f"{name}.fc1", f"{disk}.linear_fc1", merged, merged)
-    yield from block.linear(f"{name}.fc2", f"{disk}.linear_fc2", vision.out_hidden, merged)
+    yield from block.linear(
+        f"{name}.fc2",
+        f"{disk}.linear_fc2",
+        vision.out_hidden,
+        merged,
+        has_uneven_inputs=True,
+    )
 
 
 def _vision_layer(vision: VisionShape, layer: int, quantization: Quantization) -> Iterator[Part]:
@@ -140,7 +150,7 @@ def _vision_layer(vision: VisionShape, layer: int, quantization: Quantization) -
     yield from block.linear("qkv", "attn.qkv", 3 * hidden, hidden)
     yield from block.linear("proj", "attn.proj", hidden, hidden)
     yield from block.linear("fc1", "mlp.linear_fc1", inner, hidden)
-    yield from block.linear("fc2", "mlp.linear_fc2", hidden, inner)
+    yield from block.linear("fc2", "mlp.linear_fc2", hidden, inner, has_uneven_inputs=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +165,31 @@ class _Block:
         """Return a part that stays float32."""
         return Part(self.ours + name, (Source(self.disk + source, shape),))
 
-    def matrix(self, name: str, *rows: tuple[str, int], inputs: Sequence[int]) -> Part:
+    def matrix(
+        self,
+        name: str,
+        *rows: tuple[str, int],
+        inputs: Sequence[int],
+        has_uneven_inputs: bool = False,
+    ) -> Part:
         """Return a matrix joined from sources, each with so many outputs."""
         sources = tuple(Source(self.disk + source, (count, *inputs)) for source, count in rows)
-        return Part(self.ours + name, sources, self.quantization)
+        return Part(self.ours + name, sources, self.quantization, has_uneven_inputs)
 
-    def linear(self, name: str, source: str, outputs: int, inputs: int) -> Iterator[Part]:
+    def linear(
+        self,
+        name: str,
+        source: str,
+        outputs: int,
+        inputs: int,
+        *,
+        has_uneven_inputs: bool = False,
+    ) -> Iterator[Part]:
         """Yield a matrix and its bias."""
-        yield self.matrix(name, (f"{source}.weight", outputs), inputs=(inputs,))
+        yield self.matrix(
+            name,
+            (f"{source}.weight", outputs),
+            inputs=(inputs,),
+            has_uneven_inputs=has_uneven_inputs,
+        )
         yield self.tensor(f"{name}_bias", f"{source}.bias", outputs)

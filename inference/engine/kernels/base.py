@@ -40,7 +40,7 @@ class PackedMatrix:
     """A weight matrix (N outputs, K inputs) in the form that one set of kernels reads.
 
     `data` (uint8, one dimension) holds everything, scales included, and may be a read-only mapped
-    file. `layout` names the form (`avx2-int8`); kernels refuse a foreign one.
+    file. `layout` names the form (`avx2-int8-v3`); kernels refuse a foreign one.
     """
 
     layout: str
@@ -152,16 +152,25 @@ class Kernels(Protocol):
     def name(self) -> str:
         """Return `avx2`, `portable`, …, for logs, statistics and the packed cache's key."""
 
-    def layout(self, quantization: Quantization) -> str:
-        """Return the name of the form that `pack` gives for a quantisation, with its version."""
+    def layout(self, quantization: Quantization, *, has_uneven_inputs: bool = False) -> str:
+        """Return the name of the form that `pack` gives for such a matrix, with its version."""
 
     def packed_bytes(self, outputs: int, inputs: int, quantization: Quantization) -> int:
         """Return the size of a packed matrix."""
 
     def pack(
-        self, weight: Tensor, quantization: Quantization, out: Tensor | None = None
+        self,
+        weight: Tensor,
+        quantization: Quantization,
+        out: Tensor | None = None,
+        *,
+        has_uneven_inputs: bool = False,
     ) -> PackedMatrix:
-        """Pack a matrix (N, K), bfloat16 or float32, into `out` (uint8) or new memory."""
+        """Pack a matrix (N, K), bfloat16 or float32, into `out` (uint8) or new memory.
+
+        `has_uneven_inputs` says that a few of a row's inputs carry most of it, as behind an
+        activation function; kernels may have a form for that, of the same size.
+        """
 
     def unpack_rows(self, matrix: PackedMatrix, rows: Tensor) -> Tensor:
         """Return some rows (T, K) float32 of a packed matrix; `rows` is int64 (T,)."""

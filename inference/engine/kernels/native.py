@@ -3,7 +3,8 @@
 Matrices lie in blocks of outputs and groups of inputs (src/forms.h); inputs must be a multiple
 of 32 in every form. Beside int8 and int4 the activations are quantised too, in groups of a
 row: to int16 with `avx2`, exact but for 2^-16 of a group's largest number; to int8 with `avx512`,
-and groups of an outlier to twice that (src/kinds_quads.h). All shapes are checked here, before
+and groups of an outlier to twice that (src/kinds_quads.h); uneven inputs of an int8 matrix are made
+even before (src/hadamard.h). All shapes are checked here, before
 addresses go to C. Results do not depend on the number of threads.
 Letters: M rows, K inputs, N outputs.
 """
@@ -33,7 +34,7 @@ from inference.engine.kernels.native_library import Matrix, check_status, open_l
 from inference.engine.kernels.tensor_checks import check_tensor
 from inference.engine.shape import TextShape, VisionShape
 
-LAYOUT_VERSION: Final = 2
+LAYOUT_VERSION: Final = 3
 """Raised whenever src/forms.h changes, so that packed caches on disk are made again."""
 FORMS: Final = {
     Quantization.INT8: 0,
@@ -41,6 +42,8 @@ FORMS: Final = {
     Quantization.BF16: 2,
     Quantization.FP32: 3,
 }
+SPREAD_INT8: Final = 4
+"""The form of an int8 matrix with uneven inputs."""
 _SOURCES: Final = (torch.bfloat16, torch.float32)
 _PROBE_ROUNDS: Final = 2_000_000
 
@@ -80,9 +83,11 @@ class NativeKernels:
             raise ValueError(f"expected at least 1 thread, got {count}")
         self._library.vl_set_threads(count)
 
-    def layout(self, quantization: Quantization) -> str:
+    def layout(self, quantization: Quantization, *, has_uneven_inputs: bool = False) -> str:
         """Return the name of the form that `pack` gives, with its version."""
-        return f"{self._name}-{quantization}-v{LAYOUT_VERSION}"
+        is_spread = has_uneven_inputs and quantization is Quantization.INT8
+        kind = f"{quantization}-spread" if is_spread else quantization
+        return f"{self._name}-{kind}-v{LAYOUT_VERSION}"
 
     def packed_bytes(self, outputs: int, inputs: int, quantization: Quantization) -> int:
         """Return the size of a packed matrix.
@@ -97,8 +102,18 @@ class NativeKernels:
         size: int = self._library.vl_packed_bytes(outputs, inputs, FORMS[quantization])
         return size
 
+    def read_bytes(self, outputs: int, inputs: int, quantization: Quantization) -> int:
+        """Return how much of a packed matrix a product reads where no weight stands apart."""
+        size: int = self._library.vl_read_bytes(outputs, inputs, FORMS[quantization])
+        return size
+
     def pack(
-        self, weight: Tensor, quantization: Quantization, out: Tensor | None = None
+        self,
+        weight: Tensor,
+        quantization: Quantization,
+        out: Tensor | None = None,
+        *,
+        has_uneven_inputs: bool = False,
     ) -> PackedMatrix:
         """Pack a matrix (N, K), bfloat16 or float32, into `out` (uint8) or new memory.
 
@@ -115,7 +130,8 @@ class NativeKernels:
         size = self.packed_bytes(outputs, inputs, quantization)
         packed = self._allocate(size) if out is None else out
         check_tensor("out", packed, (size,), torch.uint8)
-        matrix = PackedMatrix(self.layout(quantization), quantization, outputs, inputs, packed)
+        layout = self.layout(quantization, has_uneven_inputs=has_uneven_inputs)
+        matrix = PackedMatrix(layout, quantization, outputs, inputs, packed)
         is_bf16 = weight.dtype is torch.bfloat16
         described = ctypes.byref(self.describe(matrix))
         check_status(
@@ -193,12 +209,12 @@ class NativeKernels:
         Raises:
             ValueError: a matrix that other kernels packed, or bytes of another size.
         """
-        expected = self.layout(matrix.quantization)
-        if matrix.layout != expected:
-            raise ValueError(f"expected a matrix in the form {expected}, got {matrix.layout}")
+        plain = self.layout(matrix.quantization)
+        if matrix.layout not in {plain, self.layout(matrix.quantization, has_uneven_inputs=True)}:
+            raise ValueError(f"expected a matrix in the form {plain}, got {matrix.layout}")
         size = self.packed_bytes(matrix.outputs, matrix.inputs, matrix.quantization)
         check_tensor("the packed matrix", matrix.data, (size,), torch.uint8)
-        form = FORMS[matrix.quantization]
+        form = FORMS[matrix.quantization] if matrix.layout == plain else SPREAD_INT8
         return Matrix(matrix.data.data_ptr(), matrix.outputs, matrix.inputs, form)
 
     def measure_peak(self) -> float:

@@ -11,7 +11,7 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import Final
 
-ABI_VERSION: Final = 6
+ABI_VERSION: Final = 7
 """The number in src/abi.h; a library built from other sources has another one."""
 OUT_OF_MEMORY: Final = 1
 OUT_OF_TURN: Final = 2
@@ -127,6 +127,7 @@ _FUNCTIONS: Final = {
     "vl_set_threads": (None, (c_int32,)),
     "vl_advise_huge_pages": (None, (c_void_p, c_int64)),
     "vl_packed_bytes": (c_int64, (c_int64, c_int64, c_int32)),
+    "vl_read_bytes": (c_int64, (c_int64, c_int64, c_int32)),
     "vl_pack": (c_int32, (c_void_p, c_int32, _MATRIX, c_void_p)),
     "vl_unpack_rows": (c_int32, (_MATRIX, c_void_p, c_int64, c_void_p)),
     "vl_linear": (c_int32, (_MATRIX, c_void_p, c_int64, c_void_p, c_int32, c_void_p)),

@@ -63,8 +63,8 @@ class PortableKernels:
         """Return `portable`."""
         return "portable"
 
-    def layout(self, quantization: Quantization) -> str:
-        """Return the name of the form that `pack` gives, with its version."""
+    def layout(self, quantization: Quantization, *, has_uneven_inputs: bool = False) -> str:
+        """Return the name of the form that `pack` gives, with its version: one for all inputs."""
         return f"portable-{quantization}-v{VERSION}"
 
     def packed_bytes(self, outputs: int, inputs: int, quantization: Quantization) -> int:
@@ -81,7 +81,12 @@ class PortableKernels:
         return outputs * inputs * WEIGHT_BITS[quantization] // 8 + scales
 
     def pack(
-        self, weight: Tensor, quantization: Quantization, out: Tensor | None = None
+        self,
+        weight: Tensor,
+        quantization: Quantization,
+        out: Tensor | None = None,
+        *,
+        has_uneven_inputs: bool = False,  # inputs are not quantised here
     ) -> PackedMatrix:
         """Pack a matrix (N, K), bfloat16 or float32, into `out` (uint8) or new memory.
 

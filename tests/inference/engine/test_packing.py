@@ -73,10 +73,15 @@ class CountingKernels(PortableKernels):
         self.packed: list[tuple[int, ...]] = []
 
     def pack(
-        self, weight: Tensor, quantization: Quantization, out: Tensor | None = None
+        self,
+        weight: Tensor,
+        quantization: Quantization,
+        out: Tensor | None = None,
+        *,
+        has_uneven_inputs: bool = False,
     ) -> PackedMatrix:
         self.packed.append(tuple(weight.shape))
-        return super().pack(weight, quantization, out)
+        return super().pack(weight, quantization, out, has_uneven_inputs=has_uneven_inputs)
 
 
 class Stopped(Exception):

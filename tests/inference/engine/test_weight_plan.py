@@ -65,6 +65,12 @@ def test_convolution_of_the_patches_is_a_matrix() -> None:
     assert parts["vision.patch_embed"].shape == (vision.hidden, vision.patch_inputs)
 
 
+def test_what_follows_an_activation_function_has_uneven_inputs(untied_folder: Path) -> None:
+    names = {part.name.rsplit(".", 1)[1] for part in plan(untied_folder) if part.has_uneven_inputs}
+
+    assert names == {"down", "fc2"}
+
+
 @pytest.mark.parametrize("quantization", Quantization)
 def test_only_the_tables_of_the_vocabulary_are_spared_int4(
     untied_folder: Path, quantization: Quantization

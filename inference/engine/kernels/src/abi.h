@@ -12,10 +12,10 @@
 #define VL_EXPORT extern "C" __attribute__((visibility("default")))
 
 // Raised whenever the interface or a packed form changes; native.py refuses another number.
-constexpr int32_t kAbiVersion = 6;
+constexpr int32_t kAbiVersion = 7;
 
 // The forms of a packed matrix (VlMatrix::form).
-enum Form : int32_t { kInt8 = 0, kInt4 = 1, kBf16 = 2, kFp32 = 3 };
+enum Form : int32_t { kInt8 = 0, kInt4 = 1, kBf16 = 2, kFp32 = 3, kSpreadInt8 = 4 };
 // The forms of the cache (VlTextStep::cache_form), see cache_rows.h.
 enum CacheForm : int32_t { kInt8Rows = 0, kBf16Rows = 1, kFp32Rows = 2 };
 
@@ -105,6 +105,8 @@ VL_EXPORT void vl_set_threads(int32_t count);
 VL_EXPORT void vl_advise_huge_pages(void* memory, int64_t bytes);
 
 VL_EXPORT int64_t vl_packed_bytes(int64_t outputs, int64_t inputs, int32_t form);
+// What a product reads of them where no weight stands apart (forms.h).
+VL_EXPORT int64_t vl_read_bytes(int64_t outputs, int64_t inputs, int32_t form);
 // Packs `source` (N, K) into `packed`; the source is bfloat16 or float32.
 VL_EXPORT int32_t vl_pack(const void* source, int32_t is_bf16, const VlMatrix* shape,
                           uint8_t* packed);

@@ -4,6 +4,7 @@
 
 #include "amx.h"
 #include "forms.h"
+#include "hadamard.h"
 #include "product.h"
 
 namespace product {
@@ -27,7 +28,7 @@ void Activations::reshape(int64_t rows, int64_t inputs, int32_t form) {
     form_ = form;
     groups_ = forms::groups(inputs, form);
     width_ = groups_ * forms::group_inputs(form);
-    is_for_amx_ = form == kInt8 && rows >= amx::kFewestRows && amx::is_usable();
+    is_for_amx_ = forms::is_int8(form) && rows >= amx::kFewestRows && amx::is_usable();
     const int64_t height = is_for_amx_ ? amx::kRows : kTileRows;
     tiles_ = (rows + height - 1) / height;
     short_rows_ = tiles_ == 0 ? 0 : rows / tiles_;
@@ -57,20 +58,20 @@ int64_t Activations::tile_start(int64_t tile) const {
 }
 
 void Activations::put(int64_t row, const float* x) {
-    if (form_ == kInt8) {
-        put_groups<kInt8Group>(row, x);
-    } else {
-        put_groups<kSmallGroup>(row, x);
+    switch (form_) {
+        case kInt8: return put_groups<kInt8Group, false>(row, x);
+        case kSpreadInt8: return put_groups<kInt8Group, true>(row, x);
+        default: return put_groups<kSmallGroup, false>(row, x);
     }
 }
 
-template <int kGroup>
+template <int kGroup, bool kIsSpread>
 void Activations::put_groups(int64_t row, const float* x) {
     const int64_t in_longer = longer_ * (short_rows_ + 1);
     const int64_t tile =
         row < in_longer ? row / (short_rows_ + 1) : longer_ + (row - in_longer) / short_rows_;
     const int64_t start = tile_start(tile), height = tile_rows(tile);
-    const int weight_offset = form_ == kInt8 ? forms::kInt8Offset : forms::kInt4Offset;
+    const int weight_offset = forms::is_int8(form_) ? forms::kInt8Offset : forms::kInt4Offset;
     for (int64_t g = 0; g < groups_; ++g) {
         const int64_t at = start * groups_ + g * height + row - start;  // in groups of one row
         const float* group = x + g * kGroup;
@@ -84,8 +85,15 @@ void Activations::put_groups(int64_t row, const float* x) {
             std::memcpy(out, group, kGroup * sizeof(float));
             continue;
         }
-        quantise<kGroup>(group, weight_offset, numbers_.place(at),
-                         [&] { return take_rest(row, tile / unit_tiles_, g); });
+        const auto rest = [&] { return take_rest(row, tile / unit_tiles_, g); };
+        if constexpr (kIsSpread) {
+            float spread[kGroup];
+            const bool are_few = hadamard::spread_inputs(group, spread);
+            quantise<kGroup>(spread, weight_offset, numbers_.place(at),
+                             [&](const auto&, float) { return are_few; }, rest);
+        } else {
+            quantise<kGroup>(group, weight_offset, numbers_.place(at), is_uneven<kGroup>, rest);
+        }
     }
 }
 

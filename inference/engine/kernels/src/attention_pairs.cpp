@@ -161,6 +161,10 @@ void PairBlock::absorb_strip(int64_t first, const PairTiles& tiles, int64_t coun
 template <int kRows>
 void PairBlock::score(int64_t first, const PairTiles& tiles, int64_t count) {
     for (int64_t key = 0; key < count; key += kPairColumns) {
+        Floats scores[kRows][kVectors];
+        for (auto& row : scores) {
+            for (auto& score : row) score = simd::zeros();
+        }
         for (int64_t group = 0; group < groups_; ++group) {
             const int64_t at = first * groups_ + group * kRows;
             const int16_t* tile = tiles.keys(key / kPairColumns) + group * kPairs * 2 * kPairColumns;
@@ -169,11 +173,14 @@ void PairBlock::score(int64_t first, const PairTiles& tiles, int64_t count) {
             for (int v = 0; v < kVectors; ++v) {
                 const Floats scales = simd::load(tiles.key_scales(group) + key + v * kLanes);
                 for (int r = 0; r < kRows; ++r) {
-                    float* out = scores_ + r * kPairKeys + key + v * kLanes;
                     const Floats scale = simd::mul(scales, simd::broadcast(query_scales_[at + r]));
-                    const Floats before = group == 0 ? simd::zeros() : simd::load(out);
-                    simd::store(out, simd::fma(simd::to_floats(sums[r][v]), scale, before));
+                    scores[r][v] = simd::fma(simd::to_floats(sums[r][v]), scale, scores[r][v]);
                 }
+            }
+        }
+        for (int r = 0; r < kRows; ++r) {
+            for (int v = 0; v < kVectors; ++v) {
+                simd::store(scores_ + r * kPairKeys + key + v * kLanes, scores[r][v]);
             }
         }
     }

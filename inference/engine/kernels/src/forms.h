@@ -3,11 +3,16 @@
 // A matrix is blocks of kBlock outputs, two vectors of them (the last block padded with zeros); a block
 // is its groups of inputs in order (the last one padded with zeros), so that a product with one row
 // reads one ascending stream. A group holds the weights of kBlock outputs x 128 inputs in int8, x 32 in
-// the other forms, and in the quantised forms a scale in bfloat16 for each output behind them. In int8
-// the scales are followed by a weight for each output that stands apart, in bfloat16, and by a byte that
-// says which input it meets: a weight that outweighs the others of its group would leave them no
-// steps, as in the cache (cache_rows.h). Where there is none, that weight is 0, as the one in its place
-// is where there is one. Integers lie in runs: kRun inputs of one output, then of the next output:
+// the other forms, and in the quantised forms a scale in bfloat16 for each output behind them.
+//
+// In int8 a weight that outweighs the others of its group would leave them no steps and stands apart, as in
+// the cache (cache_rows.h); the one in its place is 0. Behind the last block there is a byte for each
+// block that says whether it has any, and behind those for each group of each block a weight for each
+// output in bfloat16, 0 where none stands apart, and a byte that says which input it meets. Spread int8
+// (hadamard.h) is the same, with what a group's weights become that way; the one that stands apart
+// meets the input as it was.
+//
+// Integers lie in runs: kRun inputs of one output, then of the next output:
 //   int8  a byte a weight, kRun = 2 (int8) or 4 (weight + 128 as uint8, for quads)
 //   int4  weight + 8 in a nibble. With pairs: words of 16 bits that hold, for two inputs each, the
 //         nibbles of 4 pairs; with quads: bytes whose low nibbles are one quad, the high ones the next
@@ -33,19 +38,18 @@ constexpr int kRun = simd::kHasQuads ? 4 : 2;
 constexpr int kInt8Offset = simd::kHasQuads ? 128 : 0;
 constexpr int kInt4Offset = 8;
 
-constexpr int64_t group_inputs(int32_t form) { return form == kInt8 ? kInt8Group : kSmallGroup; }
+constexpr bool is_int8(int32_t form) { return form == kInt8 || form == kSpreadInt8; }
+constexpr int64_t group_inputs(int32_t form) { return is_int8(form) ? kInt8Group : kSmallGroup; }
 
-// Where the parts of a group of int8 begin.
-constexpr int64_t kInt8ScalesAt = kBlock * kInt8Group;
-constexpr int64_t kOutliersAt = kInt8ScalesAt + kBlock * static_cast<int64_t>(sizeof(Bf16));
-constexpr int64_t kOutlierInputsAt = kOutliersAt + kBlock * static_cast<int64_t>(sizeof(Bf16));
+constexpr int64_t kScaleBytes = kBlock * static_cast<int64_t>(sizeof(Bf16));
+constexpr int64_t kInt8ScalesAt = kBlock * kInt8Group;  // in a group
 
 constexpr int64_t group_bytes(int32_t form) {
     const int64_t weights = kBlock * group_inputs(form);
-    constexpr int64_t kScales = kBlock * sizeof(Bf16);
     switch (form) {
-        case kInt8: return (kOutlierInputsAt + kBlock + 63) / 64 * 64;  // whole lines of the cache
-        case kInt4: return weights / 2 + kScales;
+        case kInt8:
+        case kSpreadInt8: return weights + kScaleBytes;
+        case kInt4: return weights / 2 + kScaleBytes;
         case kBf16: return weights * 2;
         default: return weights * 4;
     }
@@ -75,6 +79,28 @@ inline int64_t groups(int64_t inputs, int32_t form) {
 inline int64_t block_bytes(const VlMatrix& matrix) {
     return groups(matrix.inputs, matrix.form) * group_bytes(matrix.form);
 }
-inline bool is_quantised(int32_t form) { return form == kInt8 || form == kInt4; }
+inline int64_t all_blocks_bytes(const VlMatrix& matrix) {
+    return blocks(matrix.outputs) * block_bytes(matrix);
+}
+
+// The weights of a group of int8 that stand apart, one of each output, and the inputs that they meet.
+struct Apart {
+    static constexpr int64_t kBytes = kBlock * static_cast<int64_t>(sizeof(Bf16) + sizeof(uint8_t));
+    uint8_t* bytes;
+
+    Bf16* weights() const { return reinterpret_cast<Bf16*>(bytes); }
+    uint8_t* inputs() const { return bytes + kBlock * sizeof(Bf16); }
+};
+// The blocks' own bytes, whole lines of the cache behind all_blocks_bytes, 1 where there is any.
+inline int64_t marks_bytes(const VlMatrix& matrix) { return (blocks(matrix.outputs) + 63) / 64 * 64; }
+// Where those of a block's first group begin.
+inline int64_t apart_at(const VlMatrix& matrix, int64_t block) {
+    return all_blocks_bytes(matrix) + marks_bytes(matrix) +
+           block * groups(matrix.inputs, matrix.form) * Apart::kBytes;
+}
+inline int64_t matrix_bytes(const VlMatrix& matrix) {
+    return is_int8(matrix.form) ? apart_at(matrix, blocks(matrix.outputs)) : all_blocks_bytes(matrix);
+}
+inline bool is_quantised(int32_t form) { return is_int8(form) || form == kInt4; }
 
 }  // namespace forms

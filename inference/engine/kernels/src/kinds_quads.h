@@ -31,23 +31,30 @@ inline int32_t put_whole(const simd::Floats (&x)[kParts], float factor, int8_t* 
     return simd::sum(sums);
 }
 
+// Whether a rest is kept of a group with this largest magnitude.
+template <int kGroup>
+inline bool is_uneven(const simd::Floats (&values)[kGroup / simd::kLanes], float largest) {
+    simd::Floats squares = simd::zeros();
+    for (const auto& value : values) squares = simd::fma(value, value, squares);
+    return largest * largest * kGroup > kCrest<kGroup> * simd::sum(squares);
+}
+
 // Quantises a row's group; `offset` is what was added to the weights that it will meet.
-// Where there is a rest, `take_rest` says where it goes.
-template <int kGroup, class TakeRest>
+// Where there is a rest, which `needs_rest` decides, `take_rest` says where it goes.
+template <int kGroup, class NeedsRest, class TakeRest>
 inline void quantise(const float* x, int offset, const Place<Element>& out,
-                     const TakeRest& take_rest) {
+                     const NeedsRest& needs_rest, const TakeRest& take_rest) {
     constexpr int kParts = kGroup / simd::kLanes;
-    simd::Floats values[kParts], peak = simd::zeros(), squares = simd::zeros();
+    simd::Floats values[kParts], peak = simd::zeros();
     for (int i = 0; i < kParts; ++i) {
         values[i] = simd::load(x + i * simd::kLanes);
         peak = simd::larger_magnitude(values[i], peak);
-        squares = simd::fma(values[i], values[i], squares);
     }
     const float largest = simd::peak_magnitude(peak);
     const float factor = largest == 0 ? 0 : kLargest / largest, scale = largest / kLargest;
     *out.offsets = -offset * put_whole(values, factor, out.elements);
     *out.scales = scale;
-    if (largest * largest * kGroup <= kCrest<kGroup> * simd::sum(squares)) return;
+    if (!needs_rest(values, largest)) return;
     const Place<Element> rest = take_rest();
     for (auto& value : values) {
         const simd::Floats whole = simd::round(simd::mul(value, simd::broadcast(factor)));
@@ -86,9 +93,7 @@ template <int kInputs>
 struct Bytes {
     using Element = int8_t;
     static constexpr int kGroup = kInputs;
-    static constexpr int64_t kGroupBytes =
-        kInputs == kInt8Group ? forms::group_bytes(kInt8)
-                              : kBlock * kGroup + kBlock * static_cast<int64_t>(sizeof(Bf16));
+    static constexpr int64_t kGroupBytes = kBlock * kGroup + forms::kScaleBytes;
     static constexpr int64_t kScalesAt = kBlock * kGroup;
     static constexpr int kSteps = kGroup / kRun;
     static constexpr bool kIsWidened = false;

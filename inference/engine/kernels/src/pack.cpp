@@ -10,6 +10,7 @@
 #include "amx.h"
 #include "bf16.h"
 #include "forms.h"
+#include "hadamard.h"
 #include "maths.h"
 #include "memory.h"
 #include "simd.h"
@@ -36,17 +37,20 @@ void divide(const float* x, float scale, int32_t (&values)[kCount]) {
     }
 }
 
-void pack_int8(Group& weights, uint8_t* out) {
+// Says whether any weight stands apart.
+bool pack_int8(Group& weights, bool is_spread, uint8_t* out, const forms::Apart& apart) {
     auto* scales = reinterpret_cast<Bf16*>(out + forms::kInt8ScalesAt);
-    auto* outliers = reinterpret_cast<Bf16*>(out + forms::kOutliersAt);
-    std::memset(out + forms::kOutliersAt, 0, forms::group_bytes(kInt8) - forms::kOutliersAt);
+    bool is_any_apart = false;
+    std::memset(apart.bytes, 0, forms::Apart::kBytes);
     for (int n = 0; n < kBlock; ++n) {
         float* row = weights[n];
         if (float* outlier = maths::find_outlier(row, kInt8Group)) {
-            outliers[n] = nearest(*outlier);
-            out[forms::kOutlierInputsAt + n] = static_cast<uint8_t>(outlier - row);
+            is_any_apart = true;
+            apart.weights()[n] = nearest(*outlier);
+            apart.inputs()[n] = static_cast<uint8_t>(outlier - row);
             *outlier = 0;
         }
+        if (is_spread) hadamard::spread_weights(row);
         scales[n] = away_from_zero(maths::largest_magnitude(row, kInt8Group) / 127);
         int32_t values[kInt8Group];
         divide(row, to_float(scales[n]), values);
@@ -55,6 +59,7 @@ void pack_int8(Group& weights, uint8_t* out) {
             out[forms::int8_at(n, k)] = static_cast<uint8_t>(value);
         }
     }
+    return is_any_apart;
 }
 
 void pack_int4(const Group& weights, uint8_t* out) {
@@ -87,10 +92,9 @@ void pack_floats(const Group& weights, uint8_t* out) {
     }
 }
 
-// May change the weights.
-void pack_group(Group& weights, int32_t form, uint8_t* out) {
+// A group that is no int8.
+void pack_group(const Group& weights, int32_t form, uint8_t* out) {
     switch (form) {
-        case kInt8: return pack_int8(weights, out);
         case kInt4: return pack_int4(weights, out);
         case kBf16: return pack_floats<Bf16>(weights, out);
         default: return pack_floats<float>(weights, out);
@@ -98,10 +102,13 @@ void pack_group(Group& weights, int32_t form, uint8_t* out) {
 }
 
 template <class Cell>
-void pack_block(const Cell* source, const VlMatrix& shape, int64_t block, uint8_t* out) {
+void pack_block(const Cell* source, const VlMatrix& shape, int64_t block, uint8_t* packed) {
     const int64_t first = block * kBlock;
     const int64_t last = std::min(first + kBlock, shape.outputs);
     const int64_t width = forms::group_inputs(shape.form);
+    uint8_t* out = packed + block * forms::block_bytes(shape);
+    forms::Apart apart{packed + forms::apart_at(shape, block)};
+    bool is_any_apart = false;
     Group weights = {};  // rows behind the last output stay 0
     for (int64_t k = 0; k < shape.inputs; k += width) {
         const int64_t here = std::min(width, shape.inputs - k);  // a multiple of 32
@@ -112,49 +119,73 @@ void pack_block(const Cell* source, const VlMatrix& shape, int64_t block, uint8_
             }
             std::fill(weights[n - first] + here, weights[n - first] + width, 0.0f);
         }
-        pack_group(weights, shape.form, out);
+        if (forms::is_int8(shape.form)) {
+            is_any_apart |= pack_int8(weights, shape.form == kSpreadInt8, out, apart);
+            apart.bytes += forms::Apart::kBytes;
+        } else {
+            pack_group(weights, shape.form, out);
+        }
         out += forms::group_bytes(shape.form);
     }
+    if (is_any_apart) packed[forms::all_blocks_bytes(shape) + block] = 1;
 }
 
 template <class Cell>
 void pack_all(const Cell* source, const VlMatrix& shape, uint8_t* packed) {
-    const int64_t bytes = forms::block_bytes(shape);
-    threads::for_each(forms::blocks(shape.outputs), [&](int64_t block, int) {
-        pack_block(source, shape, block, packed + block * bytes);
-    });
+    if (forms::is_int8(shape.form)) {
+        std::memset(packed + forms::all_blocks_bytes(shape), 0,
+                    static_cast<size_t>(forms::marks_bytes(shape)));
+    }
+    threads::for_each(forms::blocks(shape.outputs),
+                      [&](int64_t block, int) { pack_block(source, shape, block, packed); });
 }
 
-// The first `count` weights of output `n` of a block's group.
-void unpack_group(const uint8_t* group, int32_t form, int64_t n, int64_t count, float* out) {
-    for (int64_t k = 0; k < count; ++k) {
-        if (form == kInt8) {
-            const auto* scales = reinterpret_cast<const Bf16*>(group + forms::kInt8ScalesAt);
-            const auto* outliers = reinterpret_cast<const Bf16*>(group + forms::kOutliersAt);
-            const int byte = group[forms::int8_at(n, k)];
-            const int weight = static_cast<int8_t>(byte - forms::kInt8Offset);
-            const bool is_apart = group[forms::kOutlierInputsAt + n] == k && outliers[n].bits != 0;
-            out[k] = to_float(is_apart ? outliers[n] : scales[n]) *
-                     static_cast<float>(is_apart ? 1 : weight);
-        } else if (form == kInt4) {
-            const auto* scales = reinterpret_cast<const Bf16*>(group + kBlock * kSmallGroup / 2);
-            const forms::Nibble at = forms::int4_at(n, k);
-            const int weight = (group[at.byte] >> at.shift & 15) - forms::kInt4Offset;
-            out[k] = to_float(scales[n]) * static_cast<float>(weight);
-        } else if (form == kBf16) {
-            out[k] = to_float(reinterpret_cast<const Bf16*>(group)[k * kBlock + n]);
-        } else {
-            out[k] = reinterpret_cast<const float*>(group)[k * kBlock + n];
-        }
+// All weights of output `n` of a block's group of int8.
+void unpack_int8(const uint8_t* group, const forms::Apart& apart, bool is_spread, int64_t n,
+                 float* out) {
+    const auto* scales = reinterpret_cast<const Bf16*>(group + forms::kInt8ScalesAt);
+    for (int64_t k = 0; k < kInt8Group; ++k) {
+        const int byte = group[forms::int8_at(n, k)];
+        const int weight = static_cast<int8_t>(byte - forms::kInt8Offset);
+        out[k] = to_float(scales[n]) * static_cast<float>(weight);
+    }
+    if (is_spread) hadamard::gather(out);
+    out[apart.inputs()[n]] += to_float(apart.weights()[n]);
+}
+
+void unpack_int4(const uint8_t* group, int64_t n, float* out) {
+    const auto* scales = reinterpret_cast<const Bf16*>(group + kBlock * kSmallGroup / 2);
+    for (int64_t k = 0; k < kSmallGroup; ++k) {
+        const forms::Nibble at = forms::int4_at(n, k);
+        const int weight = (group[at.byte] >> at.shift & 15) - forms::kInt4Offset;
+        out[k] = to_float(scales[n]) * static_cast<float>(weight);
+    }
+}
+
+// The same of any form that is no int8; a group has forms::group_inputs weights.
+void unpack_group(const uint8_t* group, int32_t form, int64_t n, float* out) {
+    if (form == kInt4) return unpack_int4(group, n, out);
+    for (int64_t k = 0; k < kSmallGroup; ++k) {
+        const int64_t at = k * kBlock + n;
+        out[k] = form == kBf16 ? to_float(reinterpret_cast<const Bf16*>(group)[at])
+                               : reinterpret_cast<const float*>(group)[at];
     }
 }
 
 void unpack_output(const VlMatrix& matrix, int64_t output, float* out) {
     const int64_t width = forms::group_inputs(matrix.form);
-    const uint8_t* group = matrix.bytes + output / kBlock * forms::block_bytes(matrix);
+    const int64_t block = output / kBlock, n = output % kBlock;
+    const uint8_t* group = matrix.bytes + block * forms::block_bytes(matrix);
+    forms::Apart apart{const_cast<uint8_t*>(matrix.bytes) + forms::apart_at(matrix, block)};
     for (int64_t k = 0; k < matrix.inputs; k += width) {
-        const int64_t here = std::min(width, matrix.inputs - k);
-        unpack_group(group, matrix.form, output % kBlock, here, out + k);
+        float weights[kInt8Group];
+        if (forms::is_int8(matrix.form)) {
+            unpack_int8(group, apart, matrix.form == kSpreadInt8, n, weights);
+            apart.bytes += forms::Apart::kBytes;
+        } else {
+            unpack_group(group, matrix.form, n, weights);
+        }
+        std::copy_n(weights, std::min(width, matrix.inputs - k), out + k);
         group += forms::group_bytes(matrix.form);
     }
 }
@@ -162,7 +193,11 @@ void unpack_output(const VlMatrix& matrix, int64_t output, float* out) {
 }  // namespace
 
 VL_EXPORT int64_t vl_packed_bytes(int64_t outputs, int64_t inputs, int32_t form) {
-    return forms::blocks(outputs) * forms::groups(inputs, form) * forms::group_bytes(form);
+    return forms::matrix_bytes({nullptr, outputs, inputs, form});
+}
+
+VL_EXPORT int64_t vl_read_bytes(int64_t outputs, int64_t inputs, int32_t form) {
+    return forms::all_blocks_bytes({nullptr, outputs, inputs, form});
 }
 
 VL_EXPORT int32_t vl_pack(const void* source, int32_t is_bf16, const VlMatrix* shape,

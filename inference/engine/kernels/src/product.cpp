@@ -16,6 +16,7 @@
 #include "amx.h"
 #include "bf16.h"
 #include "forms.h"
+#include "hadamard.h"
 #include "kinds.h"
 #include "maths.h"
 #include "simd.h"
@@ -143,6 +144,7 @@ struct Block {
     int64_t bytes;
     const float* out;  // where the first row's outputs go behind this chunk, null if others follow
     int64_t out_width;
+    forms::Apart apart;  // of all groups of the block, null if there are none
 };
 
 // Some of a unit's rests in one group, as many as a tile has rows.
@@ -194,38 +196,43 @@ void add_rests(const Activations& x, const Block& block, int64_t first_group, in
 }
 
 // totals (kBlock) of a row += its group of inputs times the weights that stand apart.
-inline void add_outliers(const uint8_t* group, const Element* x, float scale, float* totals) {
-    const auto* outliers = reinterpret_cast<const Bf16*>(group + forms::kOutliersAt);
-    const uint8_t* inputs = group + forms::kOutlierInputsAt;
+inline void add_apart(const forms::Apart& apart, const Element* x, float scale, bool is_spread,
+                      float* totals) {
+    float numbers[Int8::kGroup];
+    std::copy_n(x, Int8::kGroup, numbers);
+    if (is_spread) {
+        hadamard::gather(numbers);
+        scale /= hadamard::kGroup;
+    }
     for (int n = 0; n < kBlock; ++n) {
-        if (outliers[n].bits != 0) {
-            totals[n] += to_float(outliers[n]) * (scale * static_cast<float>(x[inputs[n]]));
-        }
+        const Bf16 weight = apart.weights()[n];
+        if (weight.bits != 0) totals[n] += to_float(weight) * (scale * numbers[apart.inputs()[n]]);
     }
 }
 
-// totals += what the weights that stand apart add in one chunk. Most groups have none, and it is seen
-// at one vector.
-void add_outliers(const Activations& x, const Block& block, int64_t first_group, int64_t groups) {
+// totals += what the weights that stand apart add in one chunk. Most blocks have none, and most groups of
+// the others, which is seen at one vector.
+void add_apart(const Activations& x, const Block& block, int64_t first_group, int64_t groups) {
+    if (block.apart.bytes == nullptr) return;
     const int64_t first_row = x.tile_start(block.first_tile);
-    for (int64_t i = 0; i < groups; ++i) {
-        const uint8_t* group = block.weights + i * Int8::kGroupBytes;
-        if (simd::is_zero(simd::load_ints(group + forms::kOutliersAt))) continue;
+    for (int64_t g = first_group; g < first_group + groups; ++g) {
+        const forms::Apart apart{block.apart.bytes + g * forms::Apart::kBytes};
+        if (simd::is_zero(simd::load_ints(apart.weights()))) continue;
         for (int64_t tile = block.first_tile; tile < block.last_tile; ++tile) {
             const int rows = x.tile_rows(tile);
-            const int64_t at = (first_group + i) * rows;
+            const int64_t at = g * rows;
             for (int r = 0; r < rows; ++r) {
                 const Element* row = x.elements<Element>(tile) + (at + r) * Int8::kGroup;
                 float* totals = block.totals + (x.tile_start(tile) + r - first_row) * kBlock;
-                add_outliers(group, row, x.scales(tile)[at + r], totals);
+                add_apart(apart, row, x.scales(tile)[at + r], x.is_spread(), totals);
             }
         }
         if constexpr (!kHasRests) continue;
-        const Activations::Rests rests = x.rests(block.first_tile / x.unit_tiles(), first_group + i);
+        const Activations::Rests rests = x.rests(block.first_tile / x.unit_tiles(), g);
         for (int64_t r = 0; r < rests.count; ++r) {
             const auto* row = static_cast<const Element*>(rests.elements) + r * Int8::kGroup;
-            add_outliers(group, row, rests.scales[r],
-                         block.totals + (rests.rows[r] - first_row) * kBlock);
+            add_apart(apart, row, rests.scales[r], x.is_spread(),
+                      block.totals + (rests.rows[r] - first_row) * kBlock);
         }
     }
 }
@@ -292,14 +299,14 @@ void add_chunk(const Activations& x, const Block& block, int64_t g, int64_t grou
         if (x.is_for_amx()) {
             amx::add_chunk({x, block.first_tile, block.last_tile, block.weights, g, groups},
                            block.totals);
-            return add_outliers(x, block, g, groups);
+            return add_apart(x, block, g, groups);
         }
     }
     add_tiles<Kind>(x, block, g, groups);
     if constexpr (kHasRests && std::is_same_v<typename Kind::Element, Element>) {
         add_rests<Kind>(x, block, g, groups);
     }
-    if constexpr (std::is_same_v<Kind, Int8>) add_outliers(x, block, g, groups);
+    if constexpr (std::is_same_v<Kind, Int8>) add_apart(x, block, g, groups);
 }
 
 template <class Kind>
@@ -315,6 +322,14 @@ void add_widened_chunk(const Activations& x, Block block, int64_t g, int64_t gro
     add_chunk<Wide>(x, block, g, groups);
 }
 
+// The weights of a block that stand apart, null if there are none.
+forms::Apart find_apart(const VlMatrix& matrix, int64_t block) {
+    const bool has_any = forms::is_int8(matrix.form) &&
+                         matrix.bytes[forms::all_blocks_bytes(matrix) + block] != 0;
+    if (!has_any) return {nullptr};
+    return {const_cast<uint8_t*>(matrix.bytes) + forms::apart_at(matrix, block)};
+}
+
 template <class Kind>
 void multiply_block(const Plan& plan, int64_t index, int64_t first_tile, int64_t last_tile) {
     const int64_t groups = forms::groups(plan.matrix.inputs, plan.matrix.form);
@@ -322,6 +337,7 @@ void multiply_block(const Plan& plan, int64_t index, int64_t first_tile, int64_t
     const int64_t first_row = plan.x.tile_start(first_tile);
     const int64_t rows = plan.x.tile_start(last_tile) - first_row;
     const float* out = plan.out + first_row * plan.matrix.outputs + index * kBlock;
+    const forms::Apart apart = find_apart(plan.matrix, index);
     alignas(64) float totals[kMostRows * kBlock];
     std::fill_n(totals, rows * kBlock, 0.0f);
     for (int64_t g = 0; g < groups; g += kChunkGroups<Kind>) {
@@ -330,7 +346,7 @@ void multiply_block(const Plan& plan, int64_t index, int64_t first_tile, int64_t
         const uint8_t* chunk = weights + g * Kind::kGroupBytes;
         const bool is_last = g + here == groups;
         const Block block{chunk, first_tile, last_tile, totals, chunk + bytes, bytes,
-                          is_last ? out : nullptr, plan.matrix.outputs};
+                          is_last ? out : nullptr, plan.matrix.outputs, apart};
         if constexpr (Kind::kIsWidened) {
             if (last_tile - first_tile >= kManyTiles) {
                 add_widened_chunk<Kind>(plan.x, block, g, here);
@@ -373,7 +389,8 @@ void multiply(const VlMatrix& matrix, const Activations& x, const Epilogue& epil
     if (x.rows() == 0) return;
     const Plan plan = make_plan(matrix, x, epilogue, out);
     switch (matrix.form) {
-        case kInt8: return multiply_all<Int8>(plan);
+        case kInt8:
+        case kSpreadInt8: return multiply_all<Int8>(plan);
         case kInt4: return multiply_all<Int4>(plan);
         case kBf16: return multiply_all<Float<Bf16>>(plan);
         default: return multiply_all<Float<float>>(plan);

@@ -31,6 +31,7 @@ class Activations {
     int64_t inputs() const { return inputs_; }
     int64_t tiles() const { return tiles_; }
     bool is_for_amx() const { return is_for_amx_; }
+    bool is_spread() const { return form_ == kSpreadInt8; }
     int64_t tile_start(int64_t tile) const;
     int tile_rows(int64_t tile) const { return static_cast<int>(short_rows_ + (tile < longer_)); }
     // A tile is, for each group, its rows' elements; scales and offsets likewise, one a row.
@@ -86,7 +87,7 @@ class Activations {
     int32_t form_ = kFp32;
     bool is_for_amx_ = false;
     Part numbers_, rests_;
-    template <int kGroup>
+    template <int kGroup, bool kIsSpread>
     void put_groups(int64_t row, const float* x);
     // Where the rests of a unit in group `g` begin: there is room for one of each row.
     int64_t rest_start(int64_t unit, int64_t g) const {

@@ -80,6 +80,18 @@ inline bool is_any_above(Floats a, Floats b) {
     return _mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_NLE_UQ)) != 0;
 }
 
+// a + b and a - b of lanes a and b that are kApart apart, in their places.
+template <int kApart>
+inline Floats cross_lanes(Floats x) {
+    constexpr int kSecond = kApart == 1 ? 0xaa : kApart == 2 ? 0xcc : 0xf0;
+    const Floats sign = _mm256_blend_ps(broadcast(1), broadcast(-1), kSecond);
+    if constexpr (kApart < 4) {
+        return fma(x, sign, _mm256_permute_ps(x, kApart == 1 ? 0xb1 : 0x4e));
+    } else {
+        return fma(x, sign, _mm256_permute2f128_ps(x, x, 1));
+    }
+}
+
 inline float sum(Floats x) {
     __m128 half = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
     half = _mm_add_ps(half, _mm_movehl_ps(half, half));

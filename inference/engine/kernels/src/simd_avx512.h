@@ -75,6 +75,18 @@ inline bool is_any_above(Floats a, Floats b) {
     return _mm512_cmp_ps_mask(a, b, _CMP_NLE_UQ) != 0;
 }
 
+// a + b and a - b of lanes a and b that are kApart apart, in their places.
+template <int kApart>
+inline Floats cross_lanes(Floats x) {
+    constexpr int kSecond = kApart == 1 ? 0xaaaa : kApart == 2 ? 0xcccc : kApart == 4 ? 0xf0f0 : 0xff00;
+    const Floats sign = _mm512_mask_blend_ps(kSecond, broadcast(1), broadcast(-1));
+    if constexpr (kApart < 4) {
+        return fma(x, sign, _mm512_permute_ps(x, kApart == 1 ? 0xb1 : 0x4e));
+    } else {
+        return fma(x, sign, _mm512_shuffle_f32x4(x, x, kApart == 4 ? 0xb1 : 0x4e));
+    }
+}
+
 inline float sum(Floats x) { return _mm512_reduce_add_ps(x); }
 inline float peak(Floats x) { return _mm512_reduce_max_ps(x); }
 

@@ -200,6 +200,65 @@ def test_outliers_in_weights_cost_only_their_group(
     assert error(others, x @ weight.T) < most
 
 
+# Uneven inputs: those of a matrix behind an activation function -----------------------------------
+
+
+def random_behind_swiglu(rows: int) -> Tensor:
+    return functional.silu(random(rows, INPUTS, seed=1)) * random(rows, INPUTS, seed=2)
+
+
+@pytest.mark.parametrize("rows", ROWS)
+def test_product_of_uneven_inputs_equals_the_dense_one(kernels: Kernels, rows: int) -> None:
+    weight, x = random(OUTPUTS, INPUTS, seed=0), random_behind_swiglu(rows)
+    matrix = kernels.pack(weight, Quantization.INT8, has_uneven_inputs=True)
+
+    found = kernels.linear(x, matrix)
+
+    expected = x.double() @ dense(kernels, matrix).double().T
+    assert error(found, expected) < product_error(kernels, Quantization.INT8)
+
+
+@pytest.mark.parametrize("outliers", [1, 3, 12])
+def test_outliers_among_uneven_inputs_hide_no_others(kernels: Kernels, outliers: int) -> None:
+    weight, others = random(OUTPUTS, INPUTS, seed=0), random_behind_swiglu(7)
+    matrix = kernels.pack(weight, Quantization.INT8, has_uneven_inputs=True)
+    large = torch.zeros_like(others)
+    large[:, 130 : 130 + outliers] = OUTLIER
+
+    found = kernels.linear(others + large, matrix)
+
+    packed = dense(kernels, matrix).double()
+    left = found.double() - large.double() @ packed.T
+    bound = product_error(kernels, Quantization.INT8) + 5 * OUTLIER / 2**16
+    assert error(left, others.double() @ packed.T) < bound
+
+
+@pytest.mark.parametrize(("quantization", "bound"), GROUPED)
+def test_packing_for_uneven_inputs_loses_little(
+    kernels: Kernels, quantization: Quantization, bound: float
+) -> None:
+    weight = random(50, 96, seed=0)
+
+    found = dense(kernels, kernels.pack(weight, quantization, has_uneven_inputs=True))
+
+    assert mean_error(found, weight) < bound
+
+
+def test_an_outlier_in_weights_for_uneven_inputs_costs_its_neighbours_nothing(
+    kernels: Kernels,
+) -> None:
+    weight, x = random(OUTPUTS, INPUTS, seed=0), random_behind_swiglu(7)
+    weight[:, 5] *= OUTLIER
+    matrix = kernels.pack(weight, Quantization.INT8, has_uneven_inputs=True)
+
+    found = kernels.linear(x, matrix)
+
+    packed = dense(kernels, matrix)
+    assert mean_error(found, x @ packed.T) < product_error(kernels, Quantization.INT8)
+    others = torch.arange(INPUTS) != 5  # the outlier's
+    assert mean_error(packed[:, others], weight[:, others]) < 0.007  # as without
+
+
 @pytest.mark.parametrize("quantization", EVERY)
 def test_not_a_number_spoils_its_own_row_only(kernels: Kernels, quantization: Quantization) -> None:
     matrix = kernels.pack(random(20, 64, seed=0), quantization)

@@ -38,19 +38,26 @@ SPANS = [Span(600, 1), Span(0, 70), Span(16, 1)]
 # A few are multiplied by vectors, more by AMX where there is any, and the most in several units.
 @pytest.mark.parametrize("rows", [9, 10, 17, 141, 600])
 @pytest.mark.parametrize("power", [1, 5], ids=["normal", "full of outliers"])
+@pytest.mark.parametrize("is_uneven", [False, True], ids=["even", "uneven"])
 @pytest.mark.parametrize("quantization", EVERY)
 def test_row_does_not_depend_on_the_rows_beside_it(
-    native: NativeKernels, quantization: Quantization, power: int, rows: int
+    native: NativeKernels, quantization: Quantization, power: int, rows: int, *, is_uneven: bool
 ) -> None:
     weight = random(50, 544, seed=0)
     weight[::7, 130] *= 1000  # outweighs its group
-    matrix = native.pack(weight, quantization)
+    matrix = native.pack(weight, quantization, has_uneven_inputs=is_uneven)
     x = random(rows, 544, seed=1) ** power
 
     together = native.linear(x, matrix)
 
     alone = torch.cat([native.linear(row[None], matrix) for row in x])
     assert torch.equal(together, alone)
+
+
+def test_int8_alone_has_a_form_for_uneven_inputs(native: NativeKernels) -> None:
+    forms = {q: (native.layout(q), native.layout(q, has_uneven_inputs=True)) for q in Quantization}
+
+    assert [q for q, (even, uneven) in forms.items() if even != uneven] == [Quantization.INT8]
 
 
 def test_amx_is_used_only_where_the_processor_has_it(native: NativeKernels) -> None:
