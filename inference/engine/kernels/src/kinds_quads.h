@@ -15,7 +15,7 @@ constexpr float kLargest = 127;
 constexpr float kRestSteps = 254;  // of a rest in one step of the number
 // The largest square of a group over the mean square, from which on a rest is kept. Normally distributed
 // numbers stay below, one outlier alone makes it 32 or 128. Behind SwiGLU one group of 32 in seven is
-// above, two of 128 in five.
+// above; groups of 128 are spread there (hadamard.h).
 template <int kGroup>
 constexpr float kCrest = kGroup == kInt8Group ? 30 : 20;
 
