@@ -59,7 +59,7 @@ class Extent:
     drafted_tokens: int
 
 
-FULL = Extent(groups=GROUPS, rounds=3, tokens=64, drafted_tokens=320)
+FULL = Extent(groups=GROUPS, rounds=5, tokens=64, drafted_tokens=320)
 # The demo model is brief.
 QUICK = Extent(groups=QUICK_GROUPS, rounds=1, tokens=2, drafted_tokens=8)
 

@@ -54,6 +54,20 @@ def test_earlier_messages_come_while_somebody_scrolls_up(long: ChatPage) -> None
     expect(long.page.locator("[data-viewer-count]")).to_have_text("50 of 50")
 
 
+def test_who_goes_up_again_before_the_next_frame_is_heard(long: ChatPage) -> None:
+    long.page.evaluate("""() => {
+        const scroller = document.querySelector("[data-scroller]");
+        const list = document.querySelector("[data-messages]");
+        new MutationObserver((_, observer) => {
+            observer.disconnect();
+            scroller.scrollTo(0, 0);
+        }).observe(list, { childList: true });
+        scroller.scrollTo(0, 0);
+    }""")
+
+    expect(long.questions).to_have_count(24)
+
+
 def test_earlier_messages_that_settle_above_the_reader_bring_no_more(long: ChatPage) -> None:
     stretches: list[str] = []
     long.page.on("request", lambda request: stretches.append(request.url))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -44,13 +45,18 @@ class Said:
 
 
 def all_answers(product: Product, *clients: requests.Session) -> str:
-    """Ask for everything, and give heads and bodies."""
-    found = []
-    for client in clients:
-        for path in PATHS:
-            response = client.get(product.url + path, timeout=TIMEOUT_S)
-            found.append(f"{response.headers} {response.text}")
-    return "\n".join(found)
+    """Ask for everything, and give heads and bodies.
+
+    All at once: without its database a page takes ten seconds to say so.
+    """
+
+    def ask(client: requests.Session, path: str) -> str:
+        response = client.get(product.url + path, timeout=TIMEOUT_S)
+        return f"{response.headers} {response.text}"
+
+    pairs = [(client, path) for client in clients for path in PATHS]
+    with ThreadPoolExecutor(len(pairs)) as threads:
+        return "\n".join(threads.map(ask, *zip(*pairs, strict=True)))
 
 
 def a_wrong_client() -> requests.Session:

@@ -55,6 +55,12 @@ export function watchHistory(scroller, { url, toast }) {
     list.dispatchEvent(new CustomEvent("earlier", { detail: added }));
     scroller.scrollTop = top + scroller.scrollHeight - height;
     scroller.style.overflowAnchor = "";
+    remember(); // whoever goes up again before the next frame is heard, too
+  }
+
+  function remember() {
+    lastTop = scroller.scrollTop;
+    lastToEnd = scroller.scrollHeight - lastTop;
   }
 
   on(button, "click", async () => {
@@ -67,7 +73,6 @@ export function watchHistory(scroller, { url, toast }) {
     // What is laid out above the reader at last moves the top too, and the end with it.
     const isGoingUp = top < lastTop && toEnd > lastToEnd + 1; // a pixel is the browser's rounding
     if (isGoingUp && top < NEAR_PX) load();
-    lastTop = top;
-    lastToEnd = toEnd;
+    remember();
   }, { passive: true });
 }

@@ -83,20 +83,15 @@ inline int64_t all_blocks_bytes(const VlMatrix& matrix) {
     return blocks(matrix.outputs) * block_bytes(matrix);
 }
 
-// The weights of a group of int8 that stand apart, one of each output, and the inputs that they meet.
-struct Apart {
-    static constexpr int64_t kBytes = kBlock * static_cast<int64_t>(sizeof(Bf16) + sizeof(uint8_t));
-    uint8_t* bytes;
-
-    Bf16* weights() const { return reinterpret_cast<Bf16*>(bytes); }
-    uint8_t* inputs() const { return bytes + kBlock * sizeof(Bf16); }
-};
+// What stands apart in a group of int8: the weights, then the inputs that they meet.
+constexpr int64_t kApartInputsAt = kBlock * static_cast<int64_t>(sizeof(Bf16));
+constexpr int64_t kApartBytes = kApartInputsAt + kBlock;
 // The blocks' own bytes, whole lines of the cache behind all_blocks_bytes, 1 where there is any.
 inline int64_t marks_bytes(const VlMatrix& matrix) { return (blocks(matrix.outputs) + 63) / 64 * 64; }
-// Where those of a block's first group begin.
+// Where that of a block's first group begins.
 inline int64_t apart_at(const VlMatrix& matrix, int64_t block) {
     return all_blocks_bytes(matrix) + marks_bytes(matrix) +
-           block * groups(matrix.inputs, matrix.form) * Apart::kBytes;
+           block * groups(matrix.inputs, matrix.form) * kApartBytes;
 }
 inline int64_t matrix_bytes(const VlMatrix& matrix) {
     return is_int8(matrix.form) ? apart_at(matrix, blocks(matrix.outputs)) : all_blocks_bytes(matrix);

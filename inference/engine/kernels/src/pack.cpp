@@ -38,16 +38,17 @@ void divide(const float* x, float scale, int32_t (&values)[kCount]) {
 }
 
 // Says whether any weight stands apart.
-bool pack_int8(Group& weights, bool is_spread, uint8_t* out, const forms::Apart& apart) {
+bool pack_int8(Group& weights, bool is_spread, uint8_t* out, uint8_t* apart) {
     auto* scales = reinterpret_cast<Bf16*>(out + forms::kInt8ScalesAt);
+    auto* outliers = reinterpret_cast<Bf16*>(apart);
     bool is_any_apart = false;
-    std::memset(apart.bytes, 0, forms::Apart::kBytes);
+    std::memset(apart, 0, forms::kApartBytes);
     for (int n = 0; n < kBlock; ++n) {
         float* row = weights[n];
         if (float* outlier = maths::find_outlier(row, kInt8Group)) {
             is_any_apart = true;
-            apart.weights()[n] = nearest(*outlier);
-            apart.inputs()[n] = static_cast<uint8_t>(outlier - row);
+            outliers[n] = nearest(*outlier);
+            apart[forms::kApartInputsAt + n] = static_cast<uint8_t>(outlier - row);
             *outlier = 0;
         }
         if (is_spread) hadamard::spread_weights(row);
@@ -107,7 +108,7 @@ void pack_block(const Cell* source, const VlMatrix& shape, int64_t block, uint8_
     const int64_t last = std::min(first + kBlock, shape.outputs);
     const int64_t width = forms::group_inputs(shape.form);
     uint8_t* out = packed + block * forms::block_bytes(shape);
-    forms::Apart apart{packed + forms::apart_at(shape, block)};
+    uint8_t* apart = packed + forms::apart_at(shape, block);
     bool is_any_apart = false;
     Group weights = {};  // rows behind the last output stay 0
     for (int64_t k = 0; k < shape.inputs; k += width) {
@@ -121,7 +122,7 @@ void pack_block(const Cell* source, const VlMatrix& shape, int64_t block, uint8_
         }
         if (forms::is_int8(shape.form)) {
             is_any_apart |= pack_int8(weights, shape.form == kSpreadInt8, out, apart);
-            apart.bytes += forms::Apart::kBytes;
+            apart += forms::kApartBytes;
         } else {
             pack_group(weights, shape.form, out);
         }
@@ -141,16 +142,16 @@ void pack_all(const Cell* source, const VlMatrix& shape, uint8_t* packed) {
 }
 
 // All weights of output `n` of a block's group of int8.
-void unpack_int8(const uint8_t* group, const forms::Apart& apart, bool is_spread, int64_t n,
-                 float* out) {
+void unpack_int8(const uint8_t* group, const uint8_t* apart, bool is_spread, int64_t n, float* out) {
     const auto* scales = reinterpret_cast<const Bf16*>(group + forms::kInt8ScalesAt);
+    const auto* outliers = reinterpret_cast<const Bf16*>(apart);
     for (int64_t k = 0; k < kInt8Group; ++k) {
         const int byte = group[forms::int8_at(n, k)];
         const int weight = static_cast<int8_t>(byte - forms::kInt8Offset);
         out[k] = to_float(scales[n]) * static_cast<float>(weight);
     }
     if (is_spread) hadamard::gather(out);
-    out[apart.inputs()[n]] += to_float(apart.weights()[n]);
+    out[apart[forms::kApartInputsAt + n]] += to_float(outliers[n]);
 }
 
 void unpack_int4(const uint8_t* group, int64_t n, float* out) {
@@ -176,12 +177,12 @@ void unpack_output(const VlMatrix& matrix, int64_t output, float* out) {
     const int64_t width = forms::group_inputs(matrix.form);
     const int64_t block = output / kBlock, n = output % kBlock;
     const uint8_t* group = matrix.bytes + block * forms::block_bytes(matrix);
-    forms::Apart apart{const_cast<uint8_t*>(matrix.bytes) + forms::apart_at(matrix, block)};
+    const uint8_t* apart = matrix.bytes + forms::apart_at(matrix, block);
     for (int64_t k = 0; k < matrix.inputs; k += width) {
         float weights[kInt8Group];
         if (forms::is_int8(matrix.form)) {
             unpack_int8(group, apart, matrix.form == kSpreadInt8, n, weights);
-            apart.bytes += forms::Apart::kBytes;
+            apart += forms::kApartBytes;
         } else {
             unpack_group(group, matrix.form, n, weights);
         }

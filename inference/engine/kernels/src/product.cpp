@@ -144,7 +144,7 @@ struct Block {
     int64_t bytes;
     const float* out;  // where the first row's outputs go behind this chunk, null if others follow
     int64_t out_width;
-    forms::Apart apart;  // of all groups of the block, null if there are none
+    const uint8_t* apart;  // the weights of all groups that stand apart, null if there are none
 };
 
 // Some of a unit's rests in one group, as many as a tile has rows.
@@ -196,8 +196,10 @@ void add_rests(const Activations& x, const Block& block, int64_t first_group, in
 }
 
 // totals (kBlock) of a row += its group of inputs times the weights that stand apart.
-inline void add_apart(const forms::Apart& apart, const Element* x, float scale, bool is_spread,
+inline void add_apart(const uint8_t* apart, const Element* x, float scale, bool is_spread,
                       float* totals) {
+    const auto* outliers = reinterpret_cast<const Bf16*>(apart);
+    const uint8_t* inputs = apart + forms::kApartInputsAt;
     float numbers[Int8::kGroup];
     std::copy_n(x, Int8::kGroup, numbers);
     if (is_spread) {
@@ -205,19 +207,20 @@ inline void add_apart(const forms::Apart& apart, const Element* x, float scale, 
         scale /= hadamard::kGroup;
     }
     for (int n = 0; n < kBlock; ++n) {
-        const Bf16 weight = apart.weights()[n];
-        if (weight.bits != 0) totals[n] += to_float(weight) * (scale * numbers[apart.inputs()[n]]);
+        if (outliers[n].bits != 0) {
+            totals[n] += to_float(outliers[n]) * (scale * numbers[inputs[n]]);
+        }
     }
 }
 
 // totals += what the weights that stand apart add in one chunk. Most blocks have none, and most groups of
 // the others, which is seen at one vector.
 void add_apart(const Activations& x, const Block& block, int64_t first_group, int64_t groups) {
-    if (block.apart.bytes == nullptr) return;
+    if (block.apart == nullptr) return;
     const int64_t first_row = x.tile_start(block.first_tile);
     for (int64_t g = first_group; g < first_group + groups; ++g) {
-        const forms::Apart apart{block.apart.bytes + g * forms::Apart::kBytes};
-        if (simd::is_zero(simd::load_ints(apart.weights()))) continue;
+        const uint8_t* apart = block.apart + g * forms::kApartBytes;
+        if (simd::is_zero(simd::load_ints(apart))) continue;
         for (int64_t tile = block.first_tile; tile < block.last_tile; ++tile) {
             const int rows = x.tile_rows(tile);
             const int64_t at = g * rows;
@@ -323,11 +326,10 @@ void add_widened_chunk(const Activations& x, Block block, int64_t g, int64_t gro
 }
 
 // The weights of a block that stand apart, null if there are none.
-forms::Apart find_apart(const VlMatrix& matrix, int64_t block) {
+const uint8_t* find_apart(const VlMatrix& matrix, int64_t block) {
     const bool has_any = forms::is_int8(matrix.form) &&
                          matrix.bytes[forms::all_blocks_bytes(matrix) + block] != 0;
-    if (!has_any) return {nullptr};
-    return {const_cast<uint8_t*>(matrix.bytes) + forms::apart_at(matrix, block)};
+    return has_any ? matrix.bytes + forms::apart_at(matrix, block) : nullptr;
 }
 
 template <class Kind>
@@ -337,7 +339,7 @@ void multiply_block(const Plan& plan, int64_t index, int64_t first_tile, int64_t
     const int64_t first_row = plan.x.tile_start(first_tile);
     const int64_t rows = plan.x.tile_start(last_tile) - first_row;
     const float* out = plan.out + first_row * plan.matrix.outputs + index * kBlock;
-    const forms::Apart apart = find_apart(plan.matrix, index);
+    const uint8_t* apart = find_apart(plan.matrix, index);
     alignas(64) float totals[kMostRows * kBlock];
     std::fill_n(totals, rows * kBlock, 0.0f);
     for (int64_t g = 0; g < groups; g += kChunkGroups<Kind>) {

@@ -27,6 +27,7 @@ from tests.inference.engine.kernels.reference import (
     make_step,
     make_text_layers,
     make_vision_layers,
+    mean_error,
     random,
 )
 
@@ -58,6 +59,26 @@ def test_int8_alone_has_a_form_for_uneven_inputs(native: NativeKernels) -> None:
     forms = {q: (native.layout(q), native.layout(q, has_uneven_inputs=True)) for q in Quantization}
 
     assert [q for q, (even, uneven) in forms.items() if even != uneven] == [Quantization.INT8]
+
+
+def test_weights_that_stand_apart_are_read_only_where_there_are_any(native: NativeKernels) -> None:
+    outputs, inputs = 200, 544  # several blocks, and a group that is not full
+    weight, x = random(outputs, inputs, seed=0), random(9, inputs, seed=1)
+    even = native.pack(weight, Quantization.INT8)
+    weight[77, 130] *= 1000
+    matrix = native.pack(weight, Quantization.INT8)
+
+    found = native.linear(x, matrix)
+
+    assert mean_error(found, x @ dense(native, matrix).T) < 0.03
+    others = torch.arange(outputs) != 77
+    assert torch.equal(found[:, others], native.linear(x, even)[:, others])
+    read = native.read_bytes(outputs, inputs, Quantization.INT8)
+    damaged = replace(even, data=even.data.clone())
+    # Behind what a product reads there is a byte for each block, all 0, and then what stands apart.
+    damaged.data[read + 64 :] = 0xFF
+    assert not even.data[read : read + 64].any()
+    assert torch.equal(native.linear(x, damaged), native.linear(x, even))
 
 
 def test_amx_is_used_only_where_the_processor_has_it(native: NativeKernels) -> None:
