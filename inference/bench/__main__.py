@@ -56,12 +56,13 @@ class Extent:
     groups: Sequence[Group]
     rounds: int
     tokens: int
+    drafted_rounds: int
     drafted_tokens: int
 
 
-FULL = Extent(groups=GROUPS, rounds=5, tokens=64, drafted_tokens=320)
+FULL = Extent(groups=GROUPS, rounds=5, tokens=64, drafted_rounds=3, drafted_tokens=320)
 # The demo model is brief.
-QUICK = Extent(groups=QUICK_GROUPS, rounds=1, tokens=2, drafted_tokens=8)
+QUICK = Extent(groups=QUICK_GROUPS, rounds=1, tokens=2, drafted_rounds=1, drafted_tokens=8)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -145,7 +146,7 @@ def _try_drafts(
             conditions.model,
             conditions.threads,
             packed_cache,
-            rounds=extent.rounds,
+            rounds=extent.drafted_rounds,
             tokens=extent.drafted_tokens,
         )
     except DraftsMissingError as error:
