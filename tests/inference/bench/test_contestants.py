@@ -54,7 +54,7 @@ def test_one_run_measures_ours_beside_peers_and_says_what_is_missing(
         conditions,
         launches,
         {TRANSFORMERS: "left out"},
-        extent=Extent(groups=(group,), rounds=1, tokens=2, drafted_tokens=8),
+        extent=Extent(groups=(group,), rounds=1, tokens=2, drafted_rounds=1, drafted_tokens=8),
         folder=tmp_path,
     )
 
