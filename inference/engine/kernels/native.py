@@ -3,9 +3,9 @@
 Matrices lie in blocks of outputs and groups of inputs (src/forms.h); inputs must be a multiple
 of 32 in every form. Beside int8 and int4 the activations are quantised too, in groups of a
 row: to int16 with `avx2`, exact but for 2^-16 of a group's largest number; to int8 with `avx512`,
-and groups of an outlier to twice that (src/kinds_quads.h); uneven inputs of an int8 matrix are made
-even before (src/hadamard.h). All shapes are checked here, before
-addresses go to C. Results do not depend on the number of threads.
+and groups of an outlier to twice that (src/kinds_quads.h). Uneven inputs of an int8 matrix are
+made even before (src/hadamard.h). All shapes are checked here, before addresses go to C. Results
+do not depend on the number of threads.
 Letters: M rows, K inputs, N outputs.
 """
 
