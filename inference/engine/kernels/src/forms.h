@@ -86,6 +86,10 @@ inline int64_t all_blocks_bytes(const VlMatrix& matrix) {
 // What stands apart in a group of int8: the weights, then the inputs that they meet.
 constexpr int64_t kApartInputsAt = kBlock * static_cast<int64_t>(sizeof(Bf16));
 constexpr int64_t kApartBytes = kApartInputsAt + kBlock;
+// Which input of its group the weight of output `n` meets; within the group in a damaged file, too.
+inline int apart_input(const uint8_t* apart, int64_t n) {
+    return apart[kApartInputsAt + n] % kInt8Group;
+}
 // The blocks' own bytes, whole lines of the cache behind all_blocks_bytes, 1 where there is any.
 inline int64_t marks_bytes(const VlMatrix& matrix) { return (blocks(matrix.outputs) + 63) / 64 * 64; }
 // Where that of a block's first group begins.

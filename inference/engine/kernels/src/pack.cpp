@@ -151,7 +151,7 @@ void unpack_int8(const uint8_t* group, const uint8_t* apart, bool is_spread, int
         out[k] = to_float(scales[n]) * static_cast<float>(weight);
     }
     if (is_spread) hadamard::gather(out);
-    out[apart[forms::kApartInputsAt + n]] += to_float(outliers[n]);
+    out[forms::apart_input(apart, n)] += to_float(outliers[n]);
 }
 
 void unpack_int4(const uint8_t* group, int64_t n, float* out) {

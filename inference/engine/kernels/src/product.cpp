@@ -199,7 +199,6 @@ void add_rests(const Activations& x, const Block& block, int64_t first_group, in
 inline void add_apart(const uint8_t* apart, const Element* x, float scale, bool is_spread,
                       float* totals) {
     const auto* outliers = reinterpret_cast<const Bf16*>(apart);
-    const uint8_t* inputs = apart + forms::kApartInputsAt;
     float numbers[Int8::kGroup];
     std::copy_n(x, Int8::kGroup, numbers);
     if (is_spread) {
@@ -208,7 +207,7 @@ inline void add_apart(const uint8_t* apart, const Element* x, float scale, bool 
     }
     for (int n = 0; n < kBlock; ++n) {
         if (outliers[n].bits != 0) {
-            totals[n] += to_float(outliers[n]) * (scale * numbers[inputs[n]]);
+            totals[n] += to_float(outliers[n]) * (scale * numbers[forms::apart_input(apart, n)]);
         }
     }
 }

@@ -81,6 +81,22 @@ def test_weights_that_stand_apart_are_read_only_where_there_are_any(native: Nati
     assert torch.equal(native.linear(x, damaged), native.linear(x, even))
 
 
+@pytest.mark.parametrize("is_uneven", [False, True], ids=["even", "uneven"])
+def test_what_stands_apart_in_a_damaged_matrix_meets_an_input_of_its_group(
+    native: NativeKernels, *, is_uneven: bool
+) -> None:
+    matrix = native.pack(random(40, 544, seed=0), Quantization.INT8, has_uneven_inputs=is_uneven)
+    read = native.read_bytes(40, 544, Quantization.INT8)
+    matrix.data[read : read + 64] = 1
+    matrix.data[read + 64 :] = 0xFF  # NaN, for an input that no group has
+
+    rows = dense(native, matrix)
+
+    # The last group has 32 inputs of 128, the others one NaN for each output.
+    assert rows.isnan().sum(dim=1).tolist() == [4] * 40
+    assert native.linear(random(9, 544, seed=1), matrix).isnan().all()
+
+
 def test_amx_is_used_only_where_the_processor_has_it(native: NativeKernels) -> None:
     flags = Path("/proc/cpuinfo").read_text().split()
 
