@@ -21,6 +21,7 @@ using simd::kLanes;
 constexpr int64_t kShareKeys = 512;
 constexpr int64_t kBlockQueries = 128;
 constexpr int kMostQueries = 4;  // that share a pass over a page
+constexpr int64_t kFewRows = 6;  // of an answer and its drafts, as many as quicker without tiles
 
 // scores (kQueries, kShareKeys) of 16 keys.
 template <int kQueries, class Rows>
@@ -119,10 +120,12 @@ void Attention::plan(const VlTextShape& shape, const VlTextStep& step) {
     firsts_.clear();
     for (int64_t i = 0; i < step.sequences; ++i) {
         const int64_t first = step.row_starts[i], last = step.row_starts[i + 1];
-        if (last - first == 1) {
-            plan_single(i, first, step.first_index[i] + 1);
-        } else {
+        if (last - first > kFewRows) {
             plan_block(i, first, last, step.first_index[i]);
+            continue;
+        }
+        for (int64_t row = first; row < last; ++row) {
+            plan_single(i, row, step.first_index[i] + row - first + 1);
         }
     }
     const int64_t block = std::max(kBlockQueries, per_head_);

@@ -1,8 +1,10 @@
 // Causal attention over the paged cache: keys and values of a sequence lie in pages of 16 tokens.
 //
-// A sequence with one row (an answer being written) is read page by page where it lies, in shares of
-// 512 keys that are put together afterwards; the share is fixed, so results do not depend on how many
-// threads there are. Several rows go in blocks of queries over keys widened once a block.
+// For a sequence with few rows (an answer being written, with drafts) the cache is read page by page
+// where it lies, for each row, in shares of 512 keys that are put together afterwards; the share is
+// fixed, so results do not depend on how many threads there are. A row's result is that of the row alone,
+// to the bit: or drafts would decide between words that are equally likely. More rows go in blocks of
+// queries over keys widened once a block.
 #pragma once
 
 #include <cstdint>

@@ -18,6 +18,7 @@ from inference.config import Quantization
 from inference.engine.kernels.base import PackedMatrix, TextStep
 from inference.engine.kernels.cache_rows import narrow
 from inference.engine.kernels.native import NativeKernels
+from inference.engine.speculation import MOST_DRAFT_TOKENS
 from tests.inference.engine.kernels.reference import (
     TEXT,
     VISION,
@@ -204,6 +205,30 @@ def test_sequence_does_not_depend_on_those_beside_it(
     layers.run(alone, 0, TEXT.layers)
 
     assert torch.equal(alone.hidden, together.hidden[start:end])
+
+
+@pytest.mark.parametrize("dtype", NARROW)
+def test_drafts_do_what_a_token_a_step_does(native: NativeKernels, dtype: torch.dtype) -> None:
+    rows = MOST_DRAFT_TOKENS + 1
+    layers = native.text_layers(TEXT, make_text_layers(native, Quantization.INT8))
+    together = make_step([Span(508, rows)], dtype)
+    alone = copy_step(together)
+
+    layers.run(together, 0, TEXT.layers)
+    for row in range(rows):
+        one = slice(row, row + 1)
+        step = replace(
+            alone,
+            hidden=alone.hidden[one],
+            cos=alone.cos[one],
+            sin=alone.sin[one],
+            row_starts=_int32(0, 1),
+            first_index=alone.first_index + row,
+        )
+        layers.run(step, 0, TEXT.layers)
+
+    assert torch.equal(alone.hidden, together.hidden)
+    assert torch.equal(alone.cache.view(torch.uint8), together.cache.view(torch.uint8))
 
 
 @pytest.mark.parametrize("dtype", NARROW)
