@@ -16,7 +16,7 @@ KERNELS = Path("inference/engine/kernels")
 AVX2 = ["-mavx2", "-mfma", "-mf16c"]
 AVX512 = ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512vnni"]
 # Used only where the processor has it, see amx.h; gcc 11 and clang 12 are the first to know it.
-AMX = ["-mamx-tile", "-mamx-int8"]
+AMX = ["-mamx-tile", "-mamx-int8", "-mamx-bf16", "-mavx512bf16"]
 INSTRUCTION_SETS = {
     "avx2": AVX2,
     # gcc 12 warns of its own intrinsics, which begin with an undefined vector on purpose.

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "amx.h"
+#include "amx_product.h"
 #include "forms.h"
 #include "hadamard.h"
 #include "product.h"

@@ -1,35 +1,21 @@
-// Products of many rows with int8 weights in the tile registers of AMX: 16 rows x 16 outputs at a time.
+// The tile registers of AMX, and whether this process may use them.
 //
-// Sums of a group are exact integers, scaled and added as in kinds_quads.h, so a row's bits are those of
-// the other kernels. Only the set for AVX-512 has this, and only where the system lets the process use
-// the registers.
+// Only the set of kernels for AVX-512 uses them, and only where processor and system let it: products of
+// many rows (amx_product.h), attention of a picture's patches (amx_attention.h).
 #pragma once
 
 #include <cstdint>
 
-#include "product.h"
-
 namespace amx {
 
-// Rows of a register; with fewer than kFewestRows in a product it is slower than vectors.
+// What a register holds at most, and in all shapes here does: kRows rows of kRowBytes.
 constexpr int kRows = 16;
-constexpr int64_t kFewestRows = 10;
-constexpr int64_t kMostGroups = 4;  // in a chunk: weights of a block that stay in the first level
-
-// Tiles of rows times a chunk of inputs of a block of outputs.
-struct Chunk {
-    const product::Activations& x;
-    int64_t first_tile, last_tile;
-    const uint8_t* weights;  // of the block, from the chunk's first group
-    int64_t first_group, groups;
-};
-
-// totals (rows of the tiles, kBlock) += the chunk.
-void add_chunk(const Chunk& chunk, float* totals);
+constexpr int kRowBytes = 64;
 
 #if defined(__AMX_INT8__)
 
-// Whether the processor has the registers and the system has let this process have them.
+// Whether the processor has the registers, with products of int8 and of bfloat16, and the system has let
+// this process have them.
 bool is_usable();
 
 // While it lives, the thread's registers have their shape, if they are needed. Given back, they cost

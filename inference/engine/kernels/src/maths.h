@@ -29,12 +29,12 @@ inline simd::Floats exp(simd::Floats x) {
     return simd::keep_from(simd::scale_by_power(p, n), x, kLowest);
 }
 
-// 2^x, relative error below 4e-6; 2^-20 below -20, so of x up to 20 only; a NaN stays one.
+// 2^x of x up to 127, relative error below 4e-6; 2^-126 below -126; a NaN stays one.
 // The coefficients give the smallest largest error of a polynomial that is 1 at 0.
 inline simd::Floats exp2(simd::Floats x) {
     using simd::broadcast;
     using simd::fma;
-    const simd::Floats inside = simd::max(broadcast(-20), x), n = simd::round(inside);
+    const simd::Floats inside = simd::max(broadcast(-126), x), n = simd::round(inside);
     const simd::Floats r = simd::sub(inside, n);
     simd::Floats p = fma(broadcast(9.58285e-3f), r, broadcast(5.590643e-2f));
     p = fma(p, r, broadcast(2.4024099e-1f));

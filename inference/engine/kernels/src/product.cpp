@@ -13,7 +13,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "amx.h"
+#include "amx_product.h"
 #include "bf16.h"
 #include "forms.h"
 #include "hadamard.h"
@@ -239,11 +239,6 @@ void add_apart(const Activations& x, const Block& block, int64_t first_group, in
     }
 }
 
-// A block of outputs of one row that are written soon: lines of many rows, each far from the others.
-inline void fetch_outputs(const float* out) {
-    for (int i = 0; i < kBlock; i += kLine / sizeof(float)) simd::prefetch_to_write(out + i);
-}
-
 // The tiles of a chunk share in fetching the next one, for memory has the longest time for it so. One
 // alone fetches what it reads soon: a chunk further takes more of the first level.
 template <class Kind>
@@ -299,7 +294,8 @@ template <class Kind>
 void add_chunk(const Activations& x, const Block& block, int64_t g, int64_t groups) {
     if constexpr (std::is_same_v<Kind, Int8> && simd::kHasQuads) {
         if (x.is_for_amx()) {
-            amx::add_chunk({x, block.first_tile, block.last_tile, block.weights, g, groups},
+            amx::add_chunk({x, block.first_tile, block.last_tile, block.weights, g, groups, block.out,
+                            block.out_width},
                            block.totals);
             return add_apart(x, block, g, groups);
         }

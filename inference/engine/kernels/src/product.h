@@ -2,7 +2,7 @@
 //
 // Activations are put row by row into the order in which the products read them; beside quantised
 // matrices each group becomes integers with a float32 scale of its own (kinds_pairs.h, kinds_quads.h).
-// Many rows meet int8 weights in AMX where that can be had (amx.h). A row's result does not depend on
+// Many rows meet int8 weights in AMX where that can be had (amx_product.h). A row's result does not depend on
 // the other rows, nor on threads.
 #pragma once
 
@@ -11,8 +11,10 @@
 #include <cstdint>
 
 #include "abi.h"
+#include "forms.h"
 #include "kinds.h"
 #include "memory.h"
+#include "simd.h"
 
 namespace product {
 
@@ -100,6 +102,11 @@ class Activations {
     int32_t* rest_rows_ = nullptr;
     std::atomic<int32_t>* rest_counts_ = nullptr;  // (units, groups)
 };
+
+// A block of outputs of one row that are written soon: lines of many rows, each far from the others.
+inline void fetch_outputs(const float* out) {
+    for (int i = 0; i < forms::kBlock; i += 16) simd::prefetch_to_write(out + i);
+}
 
 // What happens to the sums: + bias (N), GELU (tanh), added to what `out` holds or written over it.
 struct Epilogue {

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "amx.h"
 #include "norms.h"
 #include "threads.h"
 
@@ -16,7 +17,7 @@ using attention::PairTiles;
 using attention::QueryBlock;
 
 constexpr int64_t kBlockKeys = attention::kBlockKeys;
-static_assert(kBlockKeys == attention::kPairKeys);
+static_assert(kBlockKeys == attention::kPairKeys && kBlockKeys == amx::kBlockKeys);
 
 int64_t round_up(int64_t floats) { return (floats + 15) / 16 * 16; }  // to whole lines of cache
 
@@ -33,15 +34,26 @@ void Attention::plan(const VlVisionShape& shape, const VlVisionStep& step, bool 
     hidden_ = shape.hidden;
     heads_ = shape.heads;
     width_ = shape.hidden / shape.heads;
-    is_quantised_ = is_quantised;
+    form_ = !is_quantised ? Form::kFloats : amx::is_usable() ? Form::kTiles : Form::kPairs;
     blocks_.clear();
     units_.clear();
     for (int64_t i = 0; i < step.pictures; ++i) divide(step.bounds[i], step.bounds[i + 1]);
-    block_size_ = is_quantised ? PairTiles::size(width_) : 2 * kBlockKeys * width_;
+    block_size_ = block_size();
     cells_ = cell_buffer_.room<float>(heads_ * static_cast<int64_t>(blocks_.size()) * block_size_);
     thread_size_ = round_up(std::max(PairBlock::size(kUnitRows, width_),
                                      QueryBlock::size(kUnitRows, width_)));
+    if constexpr (simd::kHasQuads) {
+        thread_size_ = std::max(thread_size_, amx::QueryTiles::size(width_));
+    }
     thread_memory_.room<float>(thread_size_ * threads::count());
+}
+
+int64_t Attention::block_size() const {
+    switch (form_) {
+        case Form::kTiles: return amx::KeyTiles::size(width_);
+        case Form::kPairs: return PairTiles::size(width_);
+        default: return 2 * kBlockKeys * width_;
+    }
 }
 
 void Attention::divide(int64_t first, int64_t last) {
@@ -75,10 +87,15 @@ void Attention::place_block(const VlVisionStep& step, float* wide, int64_t index
         norms::rotate(keys + i * stride, cos, sin, 1, width_);
     }
     float* cells = block_at(index, head);
-    if (is_quantised_) {
-        PairTiles(cells, width_)
+    if constexpr (simd::kHasQuads) {
+        if (form_ == Form::kTiles) {
+            return amx::KeyTiles(cells, width_)
+                .put(keys, values, block.count, stride, reinterpret_cast<uint16_t*>(memory));
+        }
+    }
+    if (form_ == Form::kPairs) {
+        return PairTiles(cells, width_)
             .put(keys, values, block.count, stride, reinterpret_cast<int16_t*>(memory));
-        return;
     }
     for (int64_t i = 0; i < block.count; i += attention::kTileKeys) {
         const int64_t here = std::min<int64_t>(attention::kTileKeys, block.count - i);
@@ -93,10 +110,11 @@ void Attention::run(int64_t first, int64_t last, const float* wide, float* out) 
     const int64_t units = last - first;
     threads::for_each(units * heads_, [&](int64_t i, int thread) {
         const Unit& unit = units_[static_cast<size_t>(first + i % units)];
-        if (is_quantised_) {
-            run_unit<PairBlock>(unit, i / units, wide, out, memory_of(thread));
-        } else {
-            run_unit<QueryBlock>(unit, i / units, wide, out, memory_of(thread));
+        switch (form_) {
+            case Form::kTiles: return run_in_tiles(unit, i / units, wide, out, memory_of(thread));
+            case Form::kPairs:
+                return run_unit<PairBlock>(unit, i / units, wide, out, memory_of(thread));
+            default: return run_unit<QueryBlock>(unit, i / units, wide, out, memory_of(thread));
         }
     });
 }
@@ -113,6 +131,28 @@ void Attention::run_unit(const Unit& unit, int64_t head, const float* wide, floa
     for (int64_t i = 0; i < blocks; ++i) absorb(queries, unit.block + i, head);
     for (int64_t i = 0; i < count; ++i) {
         queries.finish(i, out + (unit.first + i) * hidden_ + head * width_);
+    }
+}
+
+void Attention::run_in_tiles(const Unit& unit, int64_t head, const float* wide, float* out,
+                             float* memory) {
+    if constexpr (simd::kHasQuads) {
+        const amx::Registers registers(true);
+        constexpr int64_t kStep = amx::kMostBlocks * kBlockKeys;
+        for (int64_t row = unit.first; row < unit.last; row += amx::kQueries) {
+            const int64_t count = std::min(amx::kQueries, unit.last - row);
+            amx::QueryTiles queries(memory, count, width_);
+            for (int64_t i = 0; i < count; ++i) {
+                queries.put(i, wide + (row + i) * 3 * hidden_ + head * width_);
+            }
+            for (int64_t key = 0; key < unit.keys; key += kStep) {
+                queries.absorb(block_at(unit.block + key / kBlockKeys, head),
+                               std::min(kStep, unit.keys - key));
+            }
+            for (int64_t i = 0; i < count; ++i) {
+                queries.finish(i, out + (row + i) * hidden_ + head * width_);
+            }
+        }
     }
 }
 

@@ -1,13 +1,15 @@
 // Attention of the patches of each picture to each other.
 //
 // Keys and values are laid out once a layer, in blocks of 64 rows, so that attention runs on contiguous
-// memory: in float32 (attention.h), or beside quantised weights as integers (attention_pairs.h).
+// memory: in float32 (attention.h), or beside quantised weights for AMX (amx_attention.h) or as integers
+// (attention_pairs.h).
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
 #include "abi.h"
+#include "amx_attention.h"
 #include "attention.h"
 #include "attention_pairs.h"
 #include "memory.h"
@@ -35,16 +37,19 @@ class Attention {
     void run(int64_t first, int64_t last, const float* wide, float* out);
 
   private:
-    // Keys of a picture that are absorbed together.
+    // Keys of a picture that are laid out together.
     struct Block {
         int64_t first, count;
     };
+    enum class Form { kFloats, kPairs, kTiles };
 
     void divide(int64_t first, int64_t last);
     void place_block(const VlVisionStep& step, float* wide, int64_t block, int64_t head,
                      float* memory);
+    int64_t block_size() const;
     template <class Queries>
     void run_unit(const Unit& unit, int64_t head, const float* wide, float* out, float* memory);
+    void run_in_tiles(const Unit& unit, int64_t head, const float* wide, float* out, float* memory);
     void absorb(attention::PairBlock& queries, int64_t block, int64_t head);
     void absorb(attention::QueryBlock& queries, int64_t block, int64_t head);
 
@@ -54,7 +59,7 @@ class Attention {
     float* memory_of(int thread) { return thread_memory_.room<float>(0) + thread * thread_size_; }
 
     int64_t hidden_ = 0, heads_ = 0, width_ = 0;
-    bool is_quantised_ = false;
+    Form form_ = Form::kFloats;
     std::vector<Block> blocks_;
     std::vector<Unit> units_;
     memory::Buffer cell_buffer_, thread_memory_;
