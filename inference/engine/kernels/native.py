@@ -70,7 +70,7 @@ class NativeKernels:
 
     @property
     def uses_amx(self) -> bool:
-        """Say whether products of many rows run in the processor's AMX registers."""
+        """Say whether many rows run in the processor's AMX registers."""
         return bool(self._library.vl_uses_amx())
 
     def set_threads(self, count: int) -> None:

@@ -98,7 +98,7 @@ struct VlVisionStep {
 VL_EXPORT int32_t vl_version();
 // 1 where the processor has the instructions; nothing else may be called where it has not.
 VL_EXPORT int32_t vl_is_supported();
-// 1 where products of many rows use AMX, see amx.h.
+// 1 where many rows use AMX, see amx.h.
 VL_EXPORT int32_t vl_uses_amx();
 // How many threads compute, the caller among them; they are started by the first call that has work.
 VL_EXPORT void vl_set_threads(int32_t count);

@@ -453,7 +453,9 @@ def test_sequences_share_the_pages_of_a_common_beginning(kernels: Kernels) -> No
 
 @pytest.mark.parametrize("quantization", EVERY)
 @pytest.mark.parametrize(
-    "bounds", [[0, 144], [0, 4, 4, 100, 260]], ids=["one picture", "several pictures"]
+    "bounds",
+    [[0, 144], [0, 4, 4, 100, 260], [0, 257, 577, 1154]],
+    ids=["one picture", "several pictures", "large pictures"],
 )
 def test_vision_layers_equal_the_reference(
     kernels: Kernels, bounds: list[int], quantization: Quantization
